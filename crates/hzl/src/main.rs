@@ -1,0 +1,2 @@
+//! The `hzl` binary.
+fn main() {}
