@@ -1,1 +1,56 @@
-//! (see the crate description)
+//! Helpers for tests: hermetic homes for the binary, real libSQL servers, misbehaving servers.
+//!
+//! Never a dependency of shipped code. Everything here panics with an explanation instead of
+//! returning errors, and nothing is ever skipped: a test that needs a server either gets the real
+//! one or fails. Whatever is started ends with its value, and also when the test process is killed.
+
+pub mod home;
+pub mod servers;
+pub mod stub;
+
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+/// How often [`wait_until`] looks again.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Waits until `condition` holds, looking every 20 ms, at least once.
+///
+/// For conditions that another process brings about; nothing else in a test should wait.
+///
+/// # Panics
+///
+/// When the condition does not hold within `limit`, naming `what` was waited for.
+#[track_caller]
+pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !condition() {
+        assert!(
+            Instant::now() < deadline,
+            "waited {limit:?} in vain until {what}"
+        );
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_ends_as_soon_as_the_condition_holds() {
+        let mut looks = 0;
+        wait_until(Duration::from_secs(10), "the third look", || {
+            looks += 1;
+            looks == 3
+        });
+        assert_eq!(looks, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "in vain until pigs fly")]
+    fn waiting_in_vain_says_for_what() {
+        wait_until(Duration::ZERO, "pigs fly", || false);
+    }
+}

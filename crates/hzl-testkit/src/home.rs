@@ -1,0 +1,471 @@
+//! A machine of its own for the real binary: home, XDG directories and environment.
+//!
+//! ```text
+//! let home = Home::new(env!("CARGO_BIN_EXE_hzl"));
+//! let task = home.json(&["task", "add", "Write it down", "-P", "demo"]);
+//! let refused = home.fails(&["task", "show", "nope"], 3);
+//! ```
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::io::Read;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What is kept of the environment the tests run in. All else is dropped, every `HZL_*` included.
+const KEPT: [&str; 5] = [
+    "PATH",
+    "TMPDIR",
+    "RUST_BACKTRACE",
+    "LLVM_PROFILE_FILE",
+    "SYSTEMROOT",
+];
+/// How long one run may take before it counts as hanging.
+const RUN_LIMIT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// A temporary home directory and the binary that runs in it. Deleted when dropped.
+#[derive(Debug)]
+pub struct Home {
+    binary: PathBuf,
+    directory: TempDir,
+    environment: BTreeMap<OsString, OsString>,
+}
+
+impl Home {
+    /// Makes an empty home for the binary at this path.
+    ///
+    /// Only the tests of the crate that owns the binary know its path:
+    /// `env!("CARGO_BIN_EXE_hzl")`.
+    #[must_use]
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut environment: BTreeMap<OsString, OsString> = KEPT
+            .into_iter()
+            .filter_map(|name| Some((name.into(), env::var_os(name)?)))
+            .collect();
+        environment.insert("HOME".into(), directory.path().into());
+        for (name, folder) in [
+            ("XDG_DATA_HOME", "data"),
+            ("XDG_CONFIG_HOME", "config"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("XDG_STATE_HOME", "state"),
+        ] {
+            environment.insert(name.into(), directory.path().join(folder).into());
+        }
+        environment.insert("HZL_DEV_MODE".into(), "0".into());
+        Self {
+            binary: binary.into(),
+            directory,
+            environment,
+        }
+    }
+
+    /// Sets a variable for every later run.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.set_env(name, value);
+        self
+    }
+
+    /// Sets a variable for every later run.
+    pub fn set_env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
+        self.environment
+            .insert(name.as_ref().to_owned(), value.as_ref().to_owned());
+    }
+
+    /// Removes a variable from every later run.
+    pub fn remove_env(&mut self, name: impl AsRef<OsStr>) {
+        self.environment.remove(name.as_ref());
+    }
+
+    /// Returns the home directory, which is also the working directory of runs.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Returns `$XDG_DATA_HOME`.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// Returns `$XDG_CONFIG_HOME`.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.path().join("config")
+    }
+
+    /// Writes a file below the home, making its directories.
+    pub fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(path);
+        let parent = path.parent().expect("a path below the home has a parent");
+        fs::create_dir_all(parent).expect("directories can be made below the home");
+        fs::write(&path, content).expect("files can be written below the home");
+        path
+    }
+
+    /// Prepares a run, to which input or environment can be added before it starts.
+    #[must_use]
+    pub fn call(&self, arguments: &[&str]) -> Call {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.path());
+        Call {
+            command,
+            arguments: arguments.join(" "),
+            stdin: None,
+        }
+    }
+
+    /// Runs the binary to its end, whatever that is.
+    #[track_caller]
+    pub fn hzl(&self, arguments: &[&str]) -> Run {
+        self.call(arguments).run()
+    }
+
+    /// Runs the binary and returns its JSON output.
+    ///
+    /// # Panics
+    ///
+    /// When the exit code is not 0 or the output is not JSON.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        self.call(arguments).json()
+    }
+
+    /// Runs the binary, which must fail with this exit code, and returns the error it prints.
+    ///
+    /// # Panics
+    ///
+    /// When the exit code is another or the output is not one line of JSON.
+    #[track_caller]
+    pub fn fails(&self, arguments: &[&str], exit: i32) -> Value {
+        self.call(arguments).fails(exit)
+    }
+
+    /// Starts the binary and returns while it runs.
+    #[track_caller]
+    pub fn spawn(&self, arguments: &[&str]) -> Running {
+        self.call(arguments).spawn()
+    }
+}
+
+/// A run that has not started yet.
+#[derive(Debug)]
+pub struct Call {
+    command: Command,
+    arguments: String,
+    stdin: Option<Vec<u8>>,
+}
+
+impl Call {
+    /// Sets a variable for this run only.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Gives this text on standard input; without it, standard input is empty.
+    #[must_use]
+    pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
+    /// Runs in this directory instead of the home.
+    #[must_use]
+    pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
+    /// Runs the binary to its end, whatever that is.
+    #[track_caller]
+    pub fn run(self) -> Run {
+        self.spawn().wait()
+    }
+
+    /// Like [`Home::json`].
+    #[track_caller]
+    pub fn json(self) -> Value {
+        let run = self.run();
+        assert_eq!(run.exit, 0, "unexpected exit code\n{run}");
+        run.json()
+    }
+
+    /// Like [`Home::fails`].
+    #[track_caller]
+    pub fn fails(self, exit: i32) -> Value {
+        let run = self.run();
+        assert_eq!(run.exit, exit, "unexpected exit code\n{run}");
+        assert_eq!(
+            run.stdout.lines().count(),
+            1,
+            "an error is one line on stdout\n{run}"
+        );
+        run.json()
+    }
+
+    /// Starts the binary and returns while it runs.
+    #[track_caller]
+    pub fn spawn(mut self) -> Running {
+        let stdin = if self.stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        let mut child = self
+            .command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?} does not start: {error}", self.command));
+        if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.stdin) {
+            // Not every command reads its input to the end.
+            thread::spawn(move || drop(pipe.write_all(&text)));
+        }
+        let stdout = collect(child.stdout.take().expect("stdout is piped"));
+        let stderr = collect(child.stderr.take().expect("stderr is piped"));
+        Running {
+            arguments: self.arguments,
+            child,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+/// A run in progress. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Running {
+    arguments: String,
+    child: Child,
+    stdout: Receiver<io::Result<Vec<u8>>>,
+    stderr: Receiver<io::Result<Vec<u8>>>,
+}
+
+impl Running {
+    /// Returns the process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Returns whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("a child can be waited for")
+            .is_some()
+    }
+
+    /// Kills the process with SIGKILL. [`Running::wait`] then returns what it had printed.
+    pub fn kill(&mut self) {
+        // Fails only when it has already ended.
+        drop(self.child.kill());
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    ///
+    /// When the process, or a child that inherited its output, still runs after 60 seconds.
+    #[track_caller]
+    pub fn wait(mut self) -> Run {
+        let deadline = Instant::now() + RUN_LIMIT;
+        let stdout = self.output(Stream::Stdout, deadline);
+        let stderr = self.output(Stream::Stderr, deadline);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                break status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "`hzl {}` does not end",
+                self.arguments
+            );
+            thread::sleep(POLL_INTERVAL);
+        };
+        Run {
+            arguments: self.arguments.clone(),
+            // No code means ended by a signal.
+            exit: status.code().unwrap_or(-1),
+            stdout,
+            stderr,
+        }
+    }
+
+    #[track_caller]
+    fn output(&self, stream: Stream, deadline: Instant) -> String {
+        let receiver = match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        };
+        let bytes = receiver
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            .unwrap_or_else(|_| {
+                panic!(
+                    "`hzl {}` keeps {stream:?} open for over {RUN_LIMIT:?}",
+                    self.arguments
+                )
+            })
+            .expect("a pipe can be read");
+        String::from_utf8(bytes).unwrap_or_else(|error| {
+            panic!("`hzl {}` prints what is not UTF-8: {error}", self.arguments)
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when the process is already gone.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What a finished run left behind.
+#[derive(Debug, Clone)]
+pub struct Run {
+    arguments: String,
+    /// The exit code, −1 if the process was ended by a signal.
+    pub exit: i32,
+    /// All of standard output.
+    pub stdout: String,
+    /// All of standard error.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Returns standard output as JSON.
+    ///
+    /// # Panics
+    ///
+    /// When it is none.
+    #[track_caller]
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{self}"))
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "`hzl {}` ended with exit code {}",
+            self.arguments, self.exit
+        )?;
+        writeln!(f, "--- stdout\n{}", self.stdout.trim_end())?;
+        write!(f, "--- stderr\n{}", self.stderr.trim_end())
+    }
+}
+
+/// Reads a pipe to its end in the background, so that a full one never blocks the process.
+fn collect(mut pipe: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let result = pipe.read_to_end(&mut bytes).map(|_| bytes);
+        // Nobody listens any more when the run was dropped.
+        drop(sender.send(result));
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // `sh` stands in for the binary, which this crate cannot know.
+    fn shell() -> Home {
+        Home::new("/bin/sh")
+    }
+
+    #[test]
+    fn a_run_sees_its_home_and_nothing_else() {
+        let home = shell().env("HZL_X", "yes");
+        let run = home.hzl(&["-c", "env | sort; pwd"]);
+        let path = home.path().display();
+        for line in [
+            format!("HOME={path}\n"),
+            format!("XDG_DATA_HOME={path}/data\n"),
+            format!("XDG_CONFIG_HOME={path}/config\n"),
+            "HZL_DEV_MODE=0\n".to_owned(),
+            "HZL_X=yes\n".to_owned(),
+        ] {
+            assert!(run.stdout.contains(&line), "{line} is missing\n{run}");
+        }
+        assert!(!run.stdout.contains("CARGO"), "{run}");
+    }
+
+    #[test]
+    fn outputs_and_input_pass_through() {
+        let home = shell();
+        let run = home
+            .call(&["-c", "cat; echo oops >&2; exit 3"])
+            .stdin("{\"a\":1}\n")
+            .run();
+        assert_eq!(
+            (run.exit, run.stdout.as_str(), run.stderr.as_str()),
+            (3, "{\"a\":1}\n", "oops\n")
+        );
+        assert_eq!(run.json()["a"], 1);
+        assert_eq!(home.json(&["-c", "echo '{\"ok\":true}'"])["ok"], true);
+        assert_eq!(
+            home.fails(&["-c", "echo '{\"code\":\"x\"}'; exit 4"], 4)["code"],
+            "x"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "--- stderr\nbecause")]
+    fn an_unexpected_failure_shows_both_outputs() {
+        let _value = shell().json(&["-c", "echo because >&2; exit 1"]);
+    }
+
+    #[test]
+    fn a_killed_run_returns_what_it_had_printed() {
+        let home = shell();
+        let mut running = home.spawn(&["-c", "echo started; touch ready; exec sleep 100"]);
+        let ready = home.path().join("ready");
+        crate::wait_until(Duration::from_secs(10), "the process is up", || {
+            ready.exists()
+        });
+        assert!(!running.has_ended());
+        running.kill();
+        let run = running.wait();
+        assert_eq!((run.exit, run.stdout.as_str()), (-1, "started\n"));
+    }
+}

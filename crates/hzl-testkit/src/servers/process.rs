@@ -1,0 +1,245 @@
+//! One server process: finding its binary, a port that is its own, coming up, going down.
+
+use std::fmt;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::net::TcpListener;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::stub::exchange;
+
+/// How long a server may take to come up; generous, as test machines are busy.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long a server may take for an orderly end before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Ports below the range from which systems pick by themselves, so that no outgoing connection
+/// takes the port of a stopped server.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
+
+/// Returns the path of a server's binary, after fetching the servers if it is missing.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let servers = root.join("target/servers");
+    let path = servers.join(name);
+    if path.exists() {
+        return path;
+    }
+    fs::create_dir_all(&servers).expect("target/servers can be made");
+    let lock = File::create(servers.join(".lock")).expect("target/servers is writable");
+    lock.lock().expect("target/servers can be locked");
+    // Another test process may have fetched it meanwhile; then the script does nothing.
+    let script = root.join("scripts/fetch-servers");
+    let output = Command::new(&script)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
+    assert!(
+        output.status.success() && path.exists(),
+        "this test needs the server {name}, and scripts/fetch-servers failed ({}):\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    path
+}
+
+/// A server that can be stopped and started again at the same address.
+pub(crate) struct Process {
+    command: Command,
+    log: PathBuf,
+    port: Port,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    watchdog: Child,
+}
+
+impl Process {
+    /// Starts a server; `configure` adds its arguments, given the address to listen on.
+    pub(crate) fn start(binary: &Path, log: &Path, configure: impl Fn(&mut Command, &str)) -> Self {
+        loop {
+            let port = Port::reserve();
+            let mut command = Command::new(binary);
+            configure(&mut command, &address(&port));
+            let mut process = Self {
+                command,
+                log: log.to_owned(),
+                port,
+                running: None,
+            };
+            match process.try_run() {
+                Ok(()) => return process,
+                // Somebody else's server took the port between our look and the start.
+                Err(log) if log.contains("in use") => {}
+                Err(log) => panic!("{} does not come up:\n{log}", binary.display()),
+            }
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", address(&self.port))
+    }
+
+    /// Starts the server again.
+    pub(crate) fn run(&mut self) {
+        if let Err(log) = self.try_run() {
+            panic!("the server does not come up again:\n{log}");
+        }
+    }
+
+    /// Ends the server, by SIGTERM first.
+    pub(crate) fn stop(&mut self) {
+        if let Some(running) = &mut self.running {
+            terminate(&running.child);
+            let deadline = Instant::now() + STOP_LIMIT;
+            while !has_ended(&mut running.child) && Instant::now() < deadline {
+                thread::sleep(POLL_INTERVAL);
+            }
+        }
+        self.kill();
+    }
+
+    /// Ends the server by SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            // The watchdog first: it must not meet a recycled process id.
+            end(&mut running.watchdog);
+            end(&mut running.child);
+        }
+    }
+
+    /// Starts the server and waits until it answers, or returns its log.
+    fn try_run(&mut self) -> Result<(), String> {
+        let log = File::create(&self.log).expect("the log can be written");
+        let errors = log.try_clone().expect("a file handle can be duplicated");
+        let child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .expect("the server's binary can be run");
+        let watchdog = watch(&child);
+        let running = self.running.insert(Running { child, watchdog });
+        let url = format!("http://{}", address(&self.port));
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if has_ended(&mut running.child) || Instant::now() >= deadline {
+                break;
+            }
+            // Any answer will do: tursodb has no health route.
+            if exchange(&url, "GET", "/health", None, "").is_ok() && !has_ended(&mut running.child)
+            {
+                return Ok(());
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+        self.kill();
+        Err(fs::read_to_string(&self.log).unwrap_or_default())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("url", &self.url())
+            .field("running", &self.running.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts a process that kills the server when our end of the pipe closes, which also happens when
+/// the test process is killed and runs no destructors.
+fn watch(child: &Child) -> Child {
+    Command::new("sh")
+        .args([
+            "-c",
+            r#"read -r _; kill -KILL "$1""#,
+            "sh",
+            &child.id().to_string(),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sh can be run")
+}
+
+fn terminate(child: &Child) {
+    let status = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "kill -TERM does not work"
+    );
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    child
+        .try_wait()
+        .expect("a child can be waited for")
+        .is_some()
+}
+
+fn end(child: &mut Child) {
+    // Fails only when it has already ended, which is what is wanted.
+    drop(child.kill());
+    drop(child.wait());
+}
+
+/// A loopback port that no other test on this machine uses, for as long as the value lives.
+struct Port {
+    number: u16,
+    /// Held, not read: the lock ends with the file handle.
+    _lock: File,
+}
+
+impl Port {
+    fn reserve() -> Self {
+        let directory = std::env::temp_dir().join("hzl-test-ports");
+        fs::create_dir_all(&directory).expect("the temporary directory is writable");
+        loop {
+            let random = getrandom::u32().expect("the system has random bytes");
+            let offset = u16::try_from(random % u32::from(PORTS)).expect("PORTS is an u16");
+            let number = FIRST_PORT + offset;
+            let lock =
+                File::create(directory.join(number.to_string())).expect("a lock file can be made");
+            if lock.try_lock().is_err() {
+                continue;
+            }
+            match TcpListener::bind(("127.0.0.1", number)) {
+                Ok(_) => {
+                    return Self {
+                        number,
+                        _lock: lock,
+                    };
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) => panic!("loopback ports cannot be opened: {error}"),
+            }
+        }
+    }
+}
+
+fn address(port: &Port) -> String {
+    format!("127.0.0.1:{}", port.number)
+}
