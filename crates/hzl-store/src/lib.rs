@@ -1,1 +1,22 @@
-//! (see the crate description)
+//! The ledger on disk.
+//!
+//! `events.db` holds the append-only log and everything that must commit with it; `cache.db`
+//! holds projections only and may be deleted at any time. Each has its own connection; the two
+//! are never attached to one another, because two WAL files do not commit together.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod busy;
+pub mod checkpoint;
+pub mod error;
+pub mod lock;
+pub mod open;
+pub mod paths;
+pub mod schema;
+pub mod transaction;
+
+mod vetted;
+
+pub use error::{Error, Result};
+pub use open::{Access, Files, Note, OpenOptions};
+pub use paths::StorePaths;

@@ -1,0 +1,50 @@
+//! When the WAL goes back into the database.
+//!
+//! Connections neither checkpoint on their own nor on close (that costs a short process eight
+//! fsyncs for each write), so this is the only place where it happens.
+//!
+//! Invariant: a WAL stays near [`LIMIT_BYTES`] as long as there is ever a moment without readers.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::busy;
+use crate::error::OnConnection as _;
+use crate::error::Result;
+use crate::paths::beside;
+
+/// The size above which a commit is followed by a checkpoint.
+///
+/// Nearly all of the gain over a smaller limit is had at this size, and readers do not notice it
+/// (measured).
+pub const LIMIT_BYTES: u64 = 512 * 1024;
+
+/// Writes the WAL of the database at `path` back if it has grown, unless somebody is in the way.
+///
+/// Never waits and never fails: the commit before it is done, and the next one tries again.
+pub fn after_commit(conn: &Connection, path: &Path) {
+    let size = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
+    if size > LIMIT_BYTES {
+        // Best effort, as said above; a full disk will be reported by the next write.
+        drop(busy::without_waiting(|| truncate(conn)));
+    }
+}
+
+/// Writes the WAL back, waiting for readers and writers as long as the connection waits.
+///
+/// For the end of a rebuild or of a large pull, which leave a WAL that every later process would
+/// have to read. Returns whether all of it was written back.
+///
+/// # Errors
+///
+/// Whatever SQLite reports, except that readers were in the way.
+pub fn now(conn: &Connection) -> Result<bool> {
+    truncate(conn).on(conn, "write the WAL back")
+}
+
+fn truncate(conn: &Connection) -> rusqlite::Result<bool> {
+    let sql = "pragma wal_checkpoint(truncate)";
+    conn.query_row(sql, [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}

@@ -1,0 +1,530 @@
+//! Opening a store: two files, two connections, and nothing done that a command does not need.
+//!
+//! Not for the contents: neither events nor projections are read here. Invariants: every file is
+//! private before SQLite sees it; both connections are WAL, wait with random naps, never attach
+//! anything, and distrust the schema; a current store is opened without any DDL.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::MAIN_DB;
+use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
+use rusqlite::ffi;
+use rusqlite::limits::Limit;
+
+use crate::busy;
+use crate::busy::Wait;
+use crate::error::Context as _;
+use crate::error::Error;
+use crate::error::Result;
+use crate::paths::StorePaths;
+use crate::paths::beside;
+use crate::schema::cache;
+use crate::schema::cache::Scope;
+use crate::schema::events;
+use crate::schema::old_cache;
+use crate::schema::old_cache::Carried;
+use crate::transaction::WriteTransaction;
+use crate::vetted;
+use crate::vetted::Identity;
+use crate::vetted::IfMissing;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// For reading and writing; what is missing is created.
+    ReadWrite,
+    /// For reading and writing, but there must be a log already.
+    Existing,
+    /// For reading only, also from a read-only file system. Nothing is created or upgraded.
+    ReadOnly,
+}
+
+/// What a new store is named by. The clock and the randomness stay outside this crate's files.
+pub struct Birth<'a> {
+    /// Makes a new ULID; called for the ledger and for the device.
+    pub new_id: &'a mut dyn FnMut() -> String,
+    /// The time of creation, in milliseconds since 1970 UTC.
+    pub now_ms: i64,
+}
+
+/// What opening a store needs to know besides where it is.
+pub struct OpenOptions<'a> {
+    /// How to name the store if it is new, or new to us.
+    pub birth: Birth<'a>,
+    /// How long a connection waits for a lock.
+    pub deadline: Duration,
+}
+
+impl<'a> OpenOptions<'a> {
+    /// Returns the usual options: to wait for [`busy::DEADLINE`].
+    pub fn new(new_id: &'a mut dyn FnMut() -> String, now_ms: i64) -> Self {
+        Self {
+            birth: Birth { new_id, now_ms },
+            deadline: busy::DEADLINE,
+        }
+    }
+}
+
+/// Where a database of an open store lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// In its file.
+    File,
+    /// In memory, for this process alone: the file is missing or of another version, and may not
+    /// be written.
+    Memory,
+}
+
+/// Something noticed while opening that the user may want to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The log was an embedded replica, which only HZL 3.2.0 synchronises.
+    Replica,
+    /// The log was of an older format and has been upgraded.
+    Upgraded,
+    /// The cache of HZL 3.2.0 was replaced; this is the copy.
+    OldCacheKept(PathBuf),
+    /// The queue and the device name in the cache of HZL 3.2.0 could not be read.
+    OldCacheUnreadable,
+    /// The cache was no database; it was moved here.
+    CacheMovedAside(PathBuf),
+    /// The cache was damaged and has been emptied.
+    CacheReset,
+}
+
+/// An open store.
+#[derive(Debug)]
+pub struct Files {
+    /// The log: FULL synchronous, so that a commit is on the disk.
+    pub events: Connection,
+    /// The projections: NORMAL synchronous, as they can be derived again.
+    pub cache: Connection,
+    /// Where the log is.
+    pub events_home: Home,
+    /// Where the projections are. In [`Home::Memory`] they start empty.
+    pub cache_home: Home,
+    /// The files, absolute and with links resolved.
+    pub paths: StorePaths,
+    /// What the store was opened for.
+    pub access: Access,
+    /// What was noticed.
+    pub notes: Vec<Note>,
+    deadline: Duration,
+}
+
+impl Files {
+    /// Opens the store, creating or upgrading it as `access` allows.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Missing`]: there is no log and none may be created
+    /// - [`Error::NewerFormat`], [`Error::NotALog`], [`Error::NotADatabase`], [`Error::Corrupt`]:
+    ///   the log cannot be used; nothing was changed
+    /// - [`Error::ReadOnly`]: a file may not be written; [`Access::ReadOnly`] may still work
+    /// - [`Error::Unsafe`]: a link or a special file stands where a database should be
+    /// - [`Error::Busy`]: other processes held the store for the whole deadline
+    pub fn open(paths: &StorePaths, access: Access, options: OpenOptions<'_>) -> Result<Self> {
+        match access {
+            Access::ReadWrite => open_to_write(paths, access, IfMissing::Create, options),
+            Access::Existing => open_to_write(paths, access, IfMissing::Refuse, options),
+            Access::ReadOnly => open_to_read(paths, options),
+        }
+    }
+
+    /// Empties the cache after it was found damaged, and connects to it anew.
+    ///
+    /// The projections are then empty and must be folded from the first event. No transaction may
+    /// be open on either connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Files::open`].
+    pub fn reset_cache(&mut self) -> Result<()> {
+        if self.cache_home == Home::Memory {
+            self.cache = private_cache(&self.paths.cache, self.deadline)?;
+            return Ok(());
+        }
+        let lock = WriteTransaction::begin(&self.events)?;
+        self.cache = empty_cache(&self.paths.cache, self.deadline, &mut self.notes)?;
+        lock.roll_back()
+    }
+}
+
+fn open_to_write(
+    paths: &StorePaths,
+    access: Access,
+    if_missing: IfMissing,
+    options: OpenOptions<'_>,
+) -> Result<Files> {
+    let OpenOptions {
+        mut birth,
+        deadline,
+    } = options;
+    if if_missing == IfMissing::Refuse && fs::symlink_metadata(&paths.events).is_err() {
+        return Err(Error::Missing {
+            path: paths.events.clone(),
+        });
+    }
+    let paths = StorePaths {
+        events: vetted::database(&paths.events, IfMissing::Create)?.path,
+        cache: vetted::database(&paths.cache, IfMissing::Create)?.path,
+    };
+    let mut notes = notes_on(&paths);
+    let log = connect_to_write(&paths.events, Durability::Full, deadline)?;
+    if !events::is_current(&log, &paths.events)? {
+        let is_new = !events::exist(&log).at(&paths.events, "read the tables of the event log")?;
+        let transaction = WriteTransaction::begin(&log)?;
+        let carried = || read_old_cache(&paths.cache, deadline, &mut notes);
+        events::upgrade(transaction, &mut birth, carried)?;
+        if !is_new {
+            notes.push(Note::Upgraded);
+        }
+    }
+    let cache = open_cache(&paths, &log, deadline, &mut notes)?;
+    Ok(Files {
+        events: log,
+        cache,
+        events_home: Home::File,
+        cache_home: Home::File,
+        paths,
+        access,
+        notes,
+        deadline,
+    })
+}
+
+/// Reads what must be carried over, if the cache is an old one. A cache that cannot be read must
+/// not keep the log from being opened.
+fn read_old_cache(path: &Path, deadline: Duration, notes: &mut Vec<Note>) -> Result<Carried> {
+    let read = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, deadline).and_then(|conn| {
+        let is_old = old_cache::is_old(&conn).at(path, "read the old cache")?;
+        if !is_old {
+            return Ok(Carried::default());
+        }
+        Carried::read(&conn).at(path, "read the old cache")
+    });
+    match read {
+        Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {
+            notes.push(Note::OldCacheUnreadable);
+            Ok(Carried::default())
+        }
+        read => read,
+    }
+}
+
+/// Opens a cache that is current, or makes it so under the writer lock of the log.
+fn open_cache(
+    paths: &StorePaths,
+    log: &Connection,
+    deadline: Duration,
+    notes: &mut Vec<Note>,
+) -> Result<Connection> {
+    match current_cache(&paths.cache, deadline) {
+        Ok(Some(conn)) => return Ok(conn),
+        Ok(None) | Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let lock = WriteTransaction::begin(log)?;
+    let conn = match current_cache(&paths.cache, deadline) {
+        Ok(Some(conn)) => conn,
+        Ok(None) => renew_cache(&paths.cache, deadline, notes)?,
+        Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {
+            empty_cache(&paths.cache, deadline, notes)?
+        }
+        Err(error) => return Err(error),
+    };
+    lock.roll_back()?;
+    Ok(conn)
+}
+
+/// Connects to the cache if it is of our version.
+fn current_cache(path: &Path, deadline: Duration) -> Result<Option<Connection>> {
+    let before = vetted::database(path, IfMissing::Create)?.identity;
+    let conn = connect_to_write(path, Durability::Normal, deadline)?;
+    let is_current = cache::is_current(&conn).at(path, "read the version of the cache")?;
+    // A file that is moved aside while it is opened lends its new -wal and -shm to its successor,
+    // and then shows the successor's version. Only the name gives that away.
+    Ok((is_current && Identity::at(path) == Some(before)).then_some(conn))
+}
+
+/// Makes a valid cache of another version current, in place.
+fn renew_cache(path: &Path, deadline: Duration, notes: &mut Vec<Note>) -> Result<Connection> {
+    let conn = connect_to_write(path, Durability::Normal, deadline)?;
+    let renewed = (|| {
+        if !old_cache::is_old(&conn).at(path, "read the old cache")? {
+            return cache::recreate(&conn, path, Scope::Projections);
+        }
+        notes.push(Note::OldCacheKept(old_cache::back_up(&conn, path)?));
+        cache::recreate(&conn, path, Scope::Everything)
+    })();
+    match renewed {
+        Ok(()) => Ok(conn),
+        Err(Error::Corrupt { .. }) => {
+            drop(conn);
+            empty_cache(path, deadline, notes)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a damaged cache empty: in place if it is ours, else it is moved aside.
+fn empty_cache(path: &Path, deadline: Duration, notes: &mut Vec<Note>) -> Result<Connection> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, deadline)?;
+    let stamped = cache::is_stamped(&conn).at(path, "read the version of the cache");
+    if matches!(stamped, Ok(true)) {
+        cache::reset(&conn, path)?;
+        drop(conn);
+        notes.push(Note::CacheReset);
+    } else {
+        drop(conn);
+        notes.push(Note::CacheMovedAside(move_aside(path)?));
+        vetted::database(path, IfMissing::Create)?;
+    }
+    let conn = connect_to_write(path, Durability::Normal, deadline)?;
+    cache::recreate(&conn, path, Scope::Projections)?;
+    Ok(conn)
+}
+
+/// Renames what is not our database to `cache.db.corrupt-N`.
+///
+/// Its companions go first: a new database must not find them.
+fn move_aside(path: &Path) -> Result<PathBuf> {
+    let aside = old_cache::free_name(&beside(path, ".corrupt-1"), "-");
+    for suffix in ["-wal", "-shm", ""] {
+        match fs::rename(beside(path, suffix), beside(&aside, suffix)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !suffix.is_empty() => {}
+            renamed => renamed.at(path, "move the damaged cache aside")?,
+        }
+    }
+    Ok(aside)
+}
+
+fn open_to_read(paths: &StorePaths, options: OpenOptions<'_>) -> Result<Files> {
+    let OpenOptions {
+        mut birth,
+        deadline,
+    } = options;
+    let events_path = vetted::database(&paths.events, IfMissing::Refuse)?.path;
+    let found = vetted::database(&paths.cache, IfMissing::Refuse);
+    let cache_path = found
+        .as_ref()
+        .map_or_else(|_| paths.cache.clone(), |found| found.path.clone());
+    let paths = StorePaths {
+        events: events_path,
+        cache: cache_path,
+    };
+    let notes = notes_on(&paths);
+
+    let mut log = connect_to_read(&paths.events, deadline)?;
+    let mut events_home = Home::File;
+    if !events::is_current(&log, &paths.events)? {
+        if !events::exist(&log).at(&paths.events, "read the tables of the event log")? {
+            return Err(Error::Missing { path: paths.events });
+        }
+        log = upgraded_in_memory(&log, &paths.events, &mut birth, deadline)?;
+        events_home = Home::Memory;
+    }
+
+    // The projections can be derived again, so whatever is wrong with the file does not matter.
+    let on_disk = found
+        .and_then(|_| connect_to_read(&paths.cache, deadline))
+        .ok();
+    let on_disk = on_disk.filter(|conn| cache::is_current(conn).unwrap_or(false));
+    let (cache, cache_home) = match on_disk {
+        Some(conn) => (conn, Home::File),
+        None => (private_cache(&paths.cache, deadline)?, Home::Memory),
+    };
+    let access = Access::ReadOnly;
+    Ok(Files {
+        events: log,
+        cache,
+        events_home,
+        cache_home,
+        paths,
+        access,
+        notes,
+        deadline,
+    })
+}
+
+/// Copies a log of an older format, which may not be changed, into memory, and upgrades the copy:
+/// those who read it need to know one format only.
+fn upgraded_in_memory(
+    log: &Connection,
+    path: &Path,
+    birth: &mut Birth<'_>,
+    deadline: Duration,
+) -> Result<Connection> {
+    let context = "copy the event log into memory";
+    let copy = in_memory(deadline).at(path, context)?;
+    events::copy_old(log, &copy).at(path, context)?;
+    events::upgrade(WriteTransaction::begin(&copy)?, birth, || {
+        Ok(Carried::default())
+    })?;
+    Ok(copy)
+}
+
+fn private_cache(path: &Path, deadline: Duration) -> Result<Connection> {
+    let context = "create projections in memory";
+    let conn = in_memory(deadline).at(path, context)?;
+    cache::create(&conn).at(path, context)?;
+    Ok(conn)
+}
+
+fn in_memory(deadline: Duration) -> rusqlite::Result<Connection> {
+    let mut conn = Connection::open_in_memory()?;
+    configure(&mut conn, deadline)?;
+    harden(&conn)?;
+    Ok(conn)
+}
+
+fn notes_on(paths: &StorePaths) -> Vec<Note> {
+    let is_replica = ["-info", "-client_wal_index"]
+        .iter()
+        .any(|suffix| fs::symlink_metadata(beside(&paths.events, suffix)).is_ok());
+    if is_replica {
+        vec![Note::Replica]
+    } else {
+        Vec::new()
+    }
+}
+
+/// What a commit promises.
+#[derive(Clone, Copy)]
+enum Durability {
+    /// It survives a power cut.
+    Full,
+    /// It may be gone after a power cut, and nothing else is.
+    Normal,
+}
+
+fn connect_to_write(path: &Path, durability: Durability, deadline: Duration) -> Result<Connection> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, deadline)?;
+    // SQLite falls back to reading without saying so.
+    if conn.is_readonly(MAIN_DB).at(path, "open the database")? {
+        return Err(Error::ReadOnly {
+            path: path.to_owned(),
+            source: None,
+        });
+    }
+    use_wal(&conn, deadline).at(path, "switch the database to WAL")?;
+    let pragmas = match durability {
+        Durability::Full => "pragma synchronous = full; pragma wal_autocheckpoint = 0",
+        Durability::Normal => "pragma synchronous = normal; pragma wal_autocheckpoint = 0",
+    };
+    conn.execute_batch(pragmas)
+        .at(path, "configure the database")?;
+    harden(&conn).at(path, "configure the database")?;
+    Ok(conn)
+}
+
+/// The first switch to WAL needs the file for itself, and SQLite does not wait for that.
+fn use_wal(conn: &Connection, deadline: Duration) -> rusqlite::Result<()> {
+    let mut wait: Option<Wait> = None;
+    loop {
+        let mode: rusqlite::Result<String> =
+            conn.query_row("pragma journal_mode = wal", [], |row| row.get(0));
+        let busy = |error: &ffi::Error| error.extended_code & 0xff == ffi::SQLITE_BUSY;
+        match mode {
+            Err(error) if error.sqlite_error().is_some_and(busy) => {
+                if !wait.get_or_insert_with(|| Wait::until(deadline)).nap() {
+                    return Err(error);
+                }
+            }
+            mode => return mode.map(drop),
+        }
+    }
+}
+
+/// Connects for reading. Where no `-shm` can be had, i.e. on a read-only file system, there are
+/// two other ways, which both assume that nobody writes.
+fn connect_to_read(path: &Path, deadline: Duration) -> Result<Connection> {
+    let probe = |conn: Connection| {
+        // The first read is what opens the WAL.
+        conn.query_row("select count(*) from sqlite_master", [], |_| Ok(()))
+            .at(path, "read the database")?;
+        harden(&conn).at(path, "configure the database")?;
+        Ok(conn)
+    };
+    let first = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, deadline).and_then(probe);
+    let Err(Error::Sqlite { .. } | Error::ReadOnly { .. }) = first else {
+        return first;
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let has_wal = fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0);
+    if !has_wal {
+        return connect(&uri(path, "immutable=1"), flags, deadline).and_then(probe);
+    }
+    // An immutable database has no WAL, so its commits would be missing. With the file to itself,
+    // SQLite keeps the index of the WAL in memory; locking fails on a read-only file, so none.
+    let conn = connect(&uri(path, "vfs=unix-none"), flags, deadline)?;
+    conn.execute_batch("pragma locking_mode = exclusive")
+        .at(path, "configure the database")?;
+    probe(conn)
+}
+
+fn connect(path: &Path, flags: OpenFlags, deadline: Duration) -> Result<Connection> {
+    // The path is absolute, so it is never taken for a URI unless it is meant to be one.
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut conn = Connection::open_with_flags(path, flags).at(path, "open the database")?;
+    configure(&mut conn, deadline).at(path, "configure the database")?;
+    Ok(conn)
+}
+
+/// More than any row of ours; a title has 128 characters, a pulled page 1 MiB.
+const LONGEST_VALUE_BYTES: i32 = 16 << 20;
+
+const LIMITS: [(Limit, i32); 8] = [
+    (Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 256 << 10),
+    (Limit::SQLITE_LIMIT_COLUMN, 200),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 50),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+];
+
+/// Enough for every statement of one command and of a fold.
+const STATEMENTS_KEPT: usize = 64;
+
+/// Sets what must hold before the first byte of the file is read.
+fn configure(conn: &mut Connection, deadline: Duration) -> rusqlite::Result<()> {
+    for (limit, value) in LIMITS {
+        conn.set_limit(limit, value)?;
+    }
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    busy::install(conn, deadline)?;
+    conn.execute_batch("pragma cell_size_check = on")
+}
+
+/// Forbids what only an attacker or a mistake would do. After the switch to WAL, which counts.
+fn harden(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
+        .map(drop)
+}
+
+/// Returns an absolute path as a URI filename of SQLite.
+fn uri(path: &Path, parameters: &str) -> PathBuf {
+    let mut uri = String::from("file://");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                uri.push(char::from(*byte));
+            }
+            byte => write!(uri, "%{byte:02X}").expect("writing to a string cannot fail"),
+        }
+    }
+    uri.push('?');
+    uri.push_str(parameters);
+    uri.into()
+}

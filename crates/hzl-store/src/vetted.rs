@@ -1,0 +1,263 @@
+//! Files that are safe to open: private, regular, and not put there by somebody else.
+//!
+//! SQLite gives `-wal` and `-shm` the mode of the database, so the database must be private
+//! before the first of them appears; nothing else keeps them from being readable by all.
+//!
+//! Invariant: no database file that exists is ever opened here. Closing such a descriptor would
+//! drop every POSIX lock that SQLite holds on the file elsewhere in this process.
+
+use std::fs;
+use std::fs::DirBuilder;
+use std::fs::File;
+use std::fs::Metadata;
+use std::fs::Permissions;
+use std::io;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::fchown;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::error::Context as _;
+use crate::error::Error;
+use crate::error::Result;
+use crate::paths::beside;
+
+const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+const OTHERS: u32 = 0o077;
+
+/// What to do about a file that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfMissing {
+    Create,
+    Refuse,
+}
+
+/// A database that may be opened.
+#[derive(Debug)]
+pub(crate) struct Vetted {
+    /// Absolute, and free of symbolic links.
+    pub(crate) path: PathBuf,
+    pub(crate) identity: Identity,
+}
+
+/// Which file this is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// Returns which file is at `path` now; `None` if there is none, or none to be seen.
+    pub(crate) fn at(path: &Path) -> Option<Self> {
+        fs::symlink_metadata(path).ok().as_ref().map(Self::of)
+    }
+}
+
+/// Finds the database at `path`, or creates it empty, and makes it private.
+pub(crate) fn database(path: &Path, if_missing: IfMissing) -> Result<Vetted> {
+    // A thread that has just created the file still has to close it, and that would take the
+    // locks of another thread that opened it meanwhile.
+    static CREATING: Mutex<()> = Mutex::new(());
+
+    let mut path = in_real_directory(path, if_missing)?;
+    let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                match if_missing {
+                    IfMissing::Refuse => return Err(Error::Missing { path }),
+                    IfMissing::Create => create(&path)?,
+                }
+                continue;
+            }
+            Err(error) => return Err(error).at(&path, "look at the database"),
+        };
+        if metadata.is_symlink() {
+            path = follow(&path, &metadata)?;
+            continue;
+        }
+        if !metadata.is_file() {
+            return Err(Error::Unsafe {
+                path,
+                reason: "it is not a regular file",
+            });
+        }
+        if if_missing == IfMissing::Create {
+            tighten(&path, &metadata)?;
+            for suffix in ["-wal", "-shm"] {
+                let companion = beside(&path, suffix);
+                if let Ok(metadata) = fs::symlink_metadata(&companion) {
+                    tighten(&companion, &metadata)?;
+                }
+            }
+        }
+        return Ok(Vetted {
+            path,
+            identity: Identity::of(&metadata),
+        });
+    }
+}
+
+/// Creates a private file that did not exist, without following any link.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    let file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)?;
+    belong_to_directory(&file, path)
+}
+
+/// Opens a file that holds nothing but a lock, creating it if need be.
+pub(crate) fn lock_file(path: &Path) -> Result<File> {
+    let unsafe_file = |reason| {
+        Err(Error::Unsafe {
+            path: path.to_owned(),
+            reason,
+        })
+    };
+    if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return unsafe_file("it is not a regular file");
+    }
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path);
+    let file = match opened {
+        // Somebody else's file can still be locked.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(path),
+        opened => opened,
+    }
+    .at(path, "open the lock file")?;
+    let metadata = file.metadata().at(path, "look at the lock file")?;
+    if Identity::at(path) != Some(Identity::of(&metadata)) {
+        return unsafe_file("it was replaced while it was opened");
+    }
+    if metadata.len() == 0 {
+        belong_to_directory(&file, path).at(path, "give away the lock file")?;
+    }
+    Ok(file)
+}
+
+/// Opens a file that holds nothing but a lock, if it is there and can be opened.
+pub(crate) fn existing_lock_file(path: &Path) -> Option<File> {
+    // Opening a FIFO would wait for its writer.
+    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if is_file { File::open(path).ok() } else { None }
+}
+
+/// Resolves links in the directory part of `path`, creating the directory if it may.
+fn in_real_directory(path: &Path, if_missing: IfMissing) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::Unsafe {
+            path: path.to_owned(),
+            reason: "it names no file",
+        });
+    };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let real = match (fs::canonicalize(directory), if_missing) {
+        (Err(error), IfMissing::Refuse) if error.kind() == ErrorKind::NotFound => {
+            return Err(Error::Missing {
+                path: path.to_owned(),
+            });
+        }
+        (Err(error), IfMissing::Create) if error.kind() == ErrorKind::NotFound => {
+            let mut builder = DirBuilder::new();
+            let made = builder
+                .recursive(true)
+                .mode(DIRECTORY_MODE)
+                .create(directory);
+            made.at(directory, "create the directory")?;
+            fs::canonicalize(directory)
+        }
+        (found, IfMissing::Create | IfMissing::Refuse) => found,
+    };
+    Ok(real.at(directory, "find the directory")?.join(name))
+}
+
+fn create(path: &Path) -> Result<()> {
+    match create_private(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        created => created.at(path, "create the database"),
+    }
+}
+
+/// Gives what root creates in somebody's directory to them, or they could not use their store
+/// any more. SQLite does the same with `-wal` and `-shm`.
+fn belong_to_directory(file: &File, path: &Path) -> io::Result<()> {
+    let owner = file.metadata()?.uid();
+    if owner != 0 {
+        return Ok(());
+    }
+    let directory = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
+    if directory.uid() == owner {
+        return Ok(());
+    }
+    fchown(file, Some(directory.uid()), Some(directory.gid()))
+}
+
+/// Follows a link that we, or the owner of the directory it is in, put there.
+fn follow(link: &Path, metadata: &Metadata) -> Result<PathBuf> {
+    let directory = fs::metadata(link.parent().unwrap_or(Path::new("/")));
+    let owner = directory.at(link, "look at the directory")?.uid();
+    if metadata.uid() != owner && Some(metadata.uid()) != own_uid() {
+        let reason = "it is a symbolic link that belongs to somebody else";
+        return Err(Error::Unsafe {
+            path: link.to_owned(),
+            reason,
+        });
+    }
+    match fs::canonicalize(link) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let reason = "it is a symbolic link that leads nowhere";
+            Err(Error::Unsafe {
+                path: link.to_owned(),
+                reason,
+            })
+        }
+        target => target.at(link, "follow the link"),
+    }
+}
+
+/// Takes away what others may do with our file.
+fn tighten(path: &Path, metadata: &Metadata) -> Result<()> {
+    let mode = metadata.mode();
+    if mode & OTHERS == 0 || !metadata.is_file() || Some(metadata.uid()) != own_uid() {
+        return Ok(());
+    }
+    let private = Permissions::from_mode(mode & 0o7777 & !OTHERS);
+    match fs::set_permissions(path, private) {
+        // A companion may vanish at any time: HZL 3.2.0 deletes them when it ends.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        tightened => tightened.at(path, "make the file private"),
+    }
+}
+
+/// Returns the user whose rights this process has, where that can be seen without libc.
+fn own_uid() -> Option<u32> {
+    fs::metadata("/proc/self")
+        .ok()
+        .map(|metadata| metadata.uid())
+}
