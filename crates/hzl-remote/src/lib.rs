@@ -1,1 +1,11 @@
-//! (see the crate description)
+//! Whatever dials out: the cloud, over Hrana.
+//!
+//! Layers, each knowing only those before it: [`secret`] and [`endpoint`] (where to, and as whom),
+//! [`error`], [`http`] (one request, one reply, strict limits), [`hrana`] (statements in, rows
+//! out). Nothing here decides when to talk or what a reply means for the ledger.
+
+pub mod endpoint;
+pub mod error;
+pub mod hrana;
+pub mod http;
+pub mod secret;

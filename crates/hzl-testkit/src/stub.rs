@@ -76,6 +76,7 @@ struct Shared {
 enum Behaviour {
     Silent,
     Reply(Vec<u8>),
+    Stall(Vec<u8>),
 }
 
 impl Stub {
@@ -89,6 +90,12 @@ impl Stub {
     #[must_use]
     pub fn raw(reply: impl Into<Vec<u8>>) -> Self {
         Self::start(Behaviour::Reply(reply.into()))
+    }
+
+    /// Starts a server that sends these bytes and then nothing more, without closing.
+    #[must_use]
+    pub fn stalling(reply: impl Into<Vec<u8>>) -> Self {
+        Self::start(Behaviour::Stall(reply.into()))
     }
 
     /// Starts a server that answers every request with this status, header lines and body.
@@ -159,23 +166,28 @@ fn serve(listener: &TcpListener, shared: &Shared, behaviour: &Behaviour) {
         }
         // A connection that broke before it was accepted is the client's business.
         let Ok(mut stream) = stream else { continue };
-        match behaviour {
-            Behaviour::Silent => swallowed.push(stream),
-            Behaviour::Reply(reply) => {
-                let request = read_request(&mut stream);
-                shared
-                    .requests
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(request);
-                // A client that hangs up early, for instance over a large reply, is expected.
-                drop(stream.write_all(reply));
-            }
+        let (reply, then_close) = match behaviour {
+            Behaviour::Silent => (&[][..], false),
+            Behaviour::Reply(reply) => (reply.as_slice(), true),
+            Behaviour::Stall(reply) => (reply.as_slice(), false),
+        };
+        if !reply.is_empty() || then_close {
+            let request = read_request(&mut stream);
+            shared
+                .requests
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(request);
+            // A client that hangs up early, for instance over a large reply, is expected.
+            drop(stream.write_all(reply));
+        }
+        if !then_close {
+            swallowed.push(stream);
         }
     }
 }
 
-/// Reads headers and body of one request; stops early when the client does.
+/// Reads headers and body of one request; stops early when the client does, or does not speak HTTP.
 fn read_request(stream: &mut TcpStream) -> String {
     drop(stream.set_read_timeout(Some(EXCHANGE_LIMIT)));
     let mut request = Vec::new();
@@ -192,6 +204,12 @@ fn read_request(stream: &mut TcpStream) -> String {
             if body.len() >= length {
                 return text;
             }
+        }
+        if request
+            .first()
+            .is_some_and(|first| !first.is_ascii_uppercase())
+        {
+            return text; // a TLS greeting, for instance, whose sender now waits for an answer
         }
         match stream.read(&mut buffer) {
             Ok(0) | Err(_) => return text,

@@ -1,0 +1,3 @@
+//! What `hzl-remote` does against real servers, and against misbehaving ones.
+
+mod hrana;
