@@ -247,11 +247,17 @@ fn open_cache(
 /// Connects to the cache if it is of our version.
 fn current_cache(path: &Path, deadline: Duration) -> Result<Option<Connection>> {
     let before = vetted::database(path, IfMissing::Create)?.identity;
-    let conn = connect_to_write(path, Durability::Normal, deadline)?;
-    let is_current = cache::is_current(&conn).at(path, "read the version of the cache")?;
+    let current = connect_to_write(path, Durability::Normal, deadline).and_then(|conn| {
+        let is_current = cache::is_current(&conn).at(path, "read the version of the cache")?;
+        Ok(is_current.then_some(conn))
+    });
     // A file that is moved aside while it is opened lends its new -wal and -shm to its successor,
     // and then shows the successor's version. Only the name gives that away.
-    Ok((is_current && Identity::at(path) == Some(before)).then_some(conn))
+    if Identity::at(path) == Some(before) {
+        current
+    } else {
+        Ok(None)
+    }
 }
 
 /// Makes a valid cache of another version current, in place.

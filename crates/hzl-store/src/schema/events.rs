@@ -119,7 +119,7 @@ const TABLE_DDL: &str = "
 const OTHER_TABLE: &str = "
     select type || ' ' || name from sqlite_master
      where type in ('table', 'view') and name not like 'sqlite\\_%' escape '\\'
-       and name not in ('events', 'hzl_global_meta', 'schema_migrations')
+       and name not in ('hzl_global_meta', 'schema_migrations')
      order by name limit 1";
 
 const NEEDED: [&str; 6] = ["id", "event_id", "task_id", "type", "data", "timestamp"];

@@ -57,6 +57,18 @@ pub(crate) fn text(conn: &Connection, sql: &str) -> String {
         .unwrap()
 }
 
+/// Everything in a database that has a name of its own.
+pub(crate) const TABLES: &str = "
+    select group_concat(name) from (select name from sqlite_master
+     where name not like 'sqlite%' order by name)";
+
+pub(crate) fn a_new_cache() -> Connection {
+    let directory = directory();
+    open(&paths(directory.path()), Access::ReadWrite)
+        .unwrap()
+        .cache
+}
+
 pub(crate) fn append(conn: &Connection, event_id: &str) {
     let sql = "insert into events (event_id, task_id, type, data) values (?, 't', 'x', '{}')";
     conn.execute(sql, [event_id]).unwrap();
