@@ -1,0 +1,102 @@
+//! The way of one command through the program, from arguments to exit code.
+
+use std::env;
+use std::process::ExitCode;
+
+use clap::FromArgMatches as _;
+
+use crate::cli;
+use crate::cli::Cli;
+use crate::commands;
+use crate::config;
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::error::CommandError;
+use crate::exit;
+use crate::normalize;
+use crate::normalize::Line;
+use crate::output::Output;
+use crate::secret::Secret;
+use crate::usage;
+
+/// Runs the command this process was started for.
+pub(crate) fn main() -> ExitCode {
+    let environment = Environment::of_this_process();
+    let given: Vec<_> = env::args_os().skip(1).collect();
+    let is_text = given.iter().all(|argument| argument.to_str().is_some());
+    let arguments: Vec<String> = given
+        .iter()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+
+    // What goes wrong before the options are parsed is already reported in the format they ask for.
+    let look = cli::Look::guess(&arguments);
+    let mut output = Output::of_this_process(look.format, look.color, &environment);
+    if let Some(token) = config::environment_token(&environment) {
+        output.redactor.add(token);
+    }
+    if let Some(url) = environment.text("HZL_SYNC_URL") {
+        output.redactor.add_url(url);
+    }
+
+    if !is_text {
+        // Guessing at the bytes could name another file than the one that was meant.
+        let error = usage::after_parsing("an argument is not valid UTF-8");
+        return fail(&error, &mut output);
+    }
+
+    let command = cli::command();
+    let line = match normalize::normalize(arguments, &command) {
+        Ok(line) => line,
+        Err(refusal) => {
+            remember_secrets(&refusal.line, &mut output);
+            let error = usage::from_refusal(&refusal, &command);
+            return fail(&error, &mut output);
+        }
+    };
+    remember_secrets(&line, &mut output);
+    for note in &line.notes {
+        output.note(note);
+    }
+
+    let parsed = command
+        .clone()
+        .try_get_matches_from(line.with_program_name())
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(cli) => {
+            let mut context = Context::new(environment, output, cli.global.db);
+            match commands::run(&cli.command, &mut context) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, &mut context.output),
+            }
+        }
+        Err(error) if !error.use_stderr() => {
+            // Help and version are answers.
+            let text = output.styled_for_stdout(&error.render());
+            match output.text(&text) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, &mut output),
+            }
+        }
+        Err(error) => {
+            let error = usage::from_clap(&error, &line, &command);
+            fail(&error, &mut output)
+        }
+    }
+}
+
+fn fail(error: &CommandError, output: &mut Output) -> ExitCode {
+    output.failure(error);
+    exit::exit_code(error.kind)
+}
+
+/// Keeps credentials that were given as arguments out of everything printed about a failure.
+fn remember_secrets(line: &Line, output: &mut Output) {
+    for secret in &line.secrets {
+        output.redactor.add(Secret::new(secret));
+    }
+    for argument in &line.arguments {
+        output.redactor.add_url(argument);
+    }
+}

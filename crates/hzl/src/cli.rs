@@ -1,0 +1,229 @@
+//! The root of the command line: global options and the first level of commands.
+
+use std::path::PathBuf;
+
+use clap::CommandFactory as _;
+use clap::Parser;
+use clap::ValueEnum as _;
+
+use crate::commands::Command;
+use crate::output::Color;
+use crate::output::Format;
+
+/// Keep a task ledger that agents and people share
+///
+/// Tasks live in a local database and, if you like, in a cloud database that several machines
+/// sync with. Answers are JSON unless `--format md` asks for text.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hzl",
+    version,
+    after_help = "Examples:
+  hzl task add \"Write the release notes\" -P docs -s ready
+  hzl task claim --next --agent ada
+  hzl task complete 01K9ZZ3D
+  hzl task list --format md"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options every command takes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Use this events database
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) db: Option<PathBuf>,
+    /// Print the answer as JSON or as text for people
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "json")]
+    pub(crate) format: Format,
+    /// Use colours in text for people; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// Returns the complete definition of the command line.
+pub(crate) fn command() -> clap::Command {
+    let mut command = tuned(Cli::command());
+    command.build();
+    command
+}
+
+/// The last of a repeated option wins, so that a wrapper script can set defaults. Values may begin
+/// with a dash: `normalize` has already refused those that are options.
+fn tuned(command: clap::Command) -> clap::Command {
+    command
+        .args_override_self(true)
+        .mut_args(|argument| {
+            let takes_value = argument.get_action().takes_values();
+            argument.allow_hyphen_values(takes_value)
+        })
+        .mut_subcommands(tuned)
+}
+
+/// How to print before the options are known for certain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) format: Format,
+    pub(crate) color: Color,
+}
+
+impl Look {
+    /// Reads format and colour out of arguments that may turn out to be wrong.
+    pub(crate) fn guess(arguments: &[String]) -> Self {
+        let value_of = |option: &str| {
+            let until_separator = arguments.iter().take_while(|argument| *argument != "--");
+            let positions = until_separator.enumerate().filter_map(|(at, argument)| {
+                let rest = argument.strip_prefix(option)?;
+                match rest.strip_prefix('=') {
+                    Some(value) => Some(value),
+                    None if rest.is_empty() => arguments.get(at + 1).map(String::as_str),
+                    None => None,
+                }
+            });
+            positions.last()
+        };
+        let format = value_of("--format").and_then(|value| Format::from_str(value, false).ok());
+        let color = value_of("--color").and_then(|value| Color::from_str(value, false).ok());
+        Self {
+            format: format.unwrap_or_default(),
+            color: color.unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls with every command and the path to it.
+    fn walk(command: &clap::Command, path: &str, visit: &mut impl FnMut(&clap::Command, &str)) {
+        visit(command, path);
+        for inner in command.get_subcommands() {
+            if inner.get_name() != "help" {
+                walk(inner, &format!("{path} {}", inner.get_name()), visit);
+            }
+        }
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_has_help_and_every_command_an_example() {
+        let mut problems = Vec::new();
+        walk(&command(), "hzl", &mut |command, path| {
+            let about = command.get_about().map(ToString::to_string);
+            match about.as_deref() {
+                None | Some("") => problems.push(format!("{path}: no help")),
+                Some(text) if text.ends_with('.') => {
+                    problems.push(format!("{path}: the first line ends with a period"));
+                }
+                Some(_) => {}
+            }
+            let examples = command.get_after_help().map(ToString::to_string);
+            let examples = examples.unwrap_or_default();
+            if !examples.starts_with("Examples:\n") {
+                problems.push(format!("{path}: no examples"));
+            }
+            for line in examples.lines().skip(1) {
+                let is_own = line.contains("hzl") && line.contains(path);
+                if !is_own {
+                    problems.push(format!("{path}: example of something else: {line}"));
+                }
+            }
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string);
+                if help.unwrap_or_default().is_empty() {
+                    problems.push(format!("{path} {}: no help", argument.get_id()));
+                }
+            }
+        });
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+
+    #[test]
+    fn every_example_parses() {
+        let root = command();
+        let mut problems = Vec::new();
+        walk(&root, "hzl", &mut |command, path| {
+            let examples = command.get_after_help().map(ToString::to_string);
+            for line in examples.unwrap_or_default().lines().skip(1) {
+                let Some(words) = split(line).strip_prefix(&["hzl".to_owned()]).map(Vec::from)
+                else {
+                    continue;
+                };
+                match crate::normalize::normalize(words, &root) {
+                    Err(refusal) => problems.push(format!("{path}: {}", refusal.message)),
+                    Ok(normal) => {
+                        let matches = root
+                            .clone()
+                            .try_get_matches_from(normal.with_program_name());
+                        if let Err(error) = matches {
+                            problems.push(format!("{path}: {line}: {error}"));
+                        }
+                        if !normal.notes.is_empty() {
+                            problems.push(format!("{path}: {line}: {:?}", normal.notes));
+                        }
+                    }
+                }
+            }
+        });
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+
+    /// Splits a line of a shell, single and double quotes included.
+    fn split(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for c in line.trim().chars() {
+            match (c, quote) {
+                ('"' | '\'', None) => quote = Some(c),
+                (c, Some(open)) if c == open => quote = None,
+                (' ', None) => words.push(String::new()),
+                (c, _) => words.last_mut().unwrap().push(c),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn global_options_may_stand_anywhere() {
+        for line in [
+            ["hzl", "--db", "x.db", "--format", "md", "which-db"],
+            ["hzl", "which-db", "--db", "x.db", "--format", "md"],
+        ] {
+            let matches = command().try_get_matches_from(line).unwrap();
+            let cli = <Cli as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
+            assert_eq!(cli.global.format, Format::Md);
+            assert_eq!(cli.global.db, Some(PathBuf::from("x.db")));
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_repeated_option_wins() {
+        let line = ["hzl", "--format", "json", "which-db", "--format", "md"];
+        let matches = command().try_get_matches_from(line).unwrap();
+        let cli = <Cli as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
+        assert_eq!(cli.global.format, Format::Md);
+    }
+
+    #[test]
+    fn the_look_is_guessed_from_broken_lines() {
+        let guess = |line: &str| {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            Look::guess(&arguments)
+        };
+        assert_eq!(guess("task frob --format md").format, Format::Md);
+        assert_eq!(guess("--format=md --color=never x").color, Color::Never);
+        assert_eq!(guess("task list --format xml").format, Format::Json);
+        assert_eq!(guess("task add -- --format md").format, Format::Json);
+        assert_eq!(guess("--format").format, Format::Json);
+    }
+}

@@ -1,0 +1,53 @@
+//! `hzl task add`
+
+use crate::values;
+use crate::values::CommaList;
+use crate::values::Status;
+
+/// Create a task
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hzl task add \"Fix the login page\"
+  hzl task add \"Fix the login page\" -P web -s ready -p 2 -t bug,auth
+  hzl task add \"Test the login page\" -P web --depends-on 01K9ZZ3D")]
+pub(crate) struct Args {
+    /// Title, at most 128 characters
+    #[arg(value_name = "TITLE")]
+    pub(crate) title: String,
+    /// Put it into this project; a subtask is always in its parent's [default: inbox]
+    #[arg(short = 'P', long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
+    /// Describe what is to be done
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Add links or file paths, separated by commas
+    #[arg(short, long, value_name = "LINKS", value_parser = values::comma_list)]
+    pub(crate) links: Vec<CommaList>,
+    /// Add tags, separated by commas
+    #[arg(short, long, value_name = "TAGS", value_parser = values::comma_list)]
+    pub(crate) tags: Vec<CommaList>,
+    /// Set the priority, 0 to 3, where 3 is worked on first [default: 0]
+    #[arg(short, long, value_name = "N", value_parser = values::priority)]
+    pub(crate) priority: Option<u8>,
+    /// Wait for these tasks, separated by commas
+    #[arg(long, value_name = "TASK_IDS", value_parser = values::comma_list)]
+    pub(crate) depends_on: Vec<CommaList>,
+    /// Make it a subtask of this task
+    #[arg(long, value_name = "TASK_ID", value_parser = values::task_id)]
+    pub(crate) parent: Option<String>,
+    /// Start in this status: backlog, ready, in_progress, blocked or done [default: backlog]
+    #[arg(short, long, value_name = "STATUS", value_parser = values::initial_status)]
+    pub(crate) status: Option<Status>,
+    /// Give it to this agent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// Sign the change with this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) author: Option<String>,
+    /// Add a first comment
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// Count as stale after this long in work, such as 30m, 2h or 1d; 0 is never
+    #[arg(long, value_name = "DURATION", value_parser = values::duration_minutes)]
+    pub(crate) stale_after: Option<u32>,
+}

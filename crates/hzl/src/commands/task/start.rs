@@ -1,0 +1,23 @@
+//! `hzl task start`
+
+use crate::values;
+
+/// Claim a task and start working on it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hzl task start 01K9ZZ3D --agent ada
+  hzl task start 01K9ZZ3D --agent ada --lease 30")]
+pub(crate) struct Args {
+    /// Id of the task, or the beginning of it
+    #[arg(value_name = "TASK_ID", value_parser = values::task_id)]
+    pub(crate) task_id: String,
+    /// Claim in this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// Record this id of the session or machine
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent_id: Option<String>,
+    /// Hold the task for this many minutes, after which others may take it over
+    #[arg(short, long, value_name = "MINUTES", value_parser = values::lease_minutes)]
+    pub(crate) lease: Option<u32>,
+}

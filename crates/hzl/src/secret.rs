@@ -1,0 +1,172 @@
+//! Text that must not be shown: tokens, keys, passwords in addresses.
+//!
+//! A `Secret` has no `Display` and no `Serialize`; its `Debug` says nothing. Whatever is printed
+//! about a failure passes through [`Redactor::mask`], because servers and parsers echo what they
+//! were given.
+
+use std::fmt;
+
+/// Stands where a secret stood.
+pub(crate) const MASK: &str = "***";
+
+/// Shorter texts are not searched for: replacing every `a` would make a message unreadable.
+const SHORTEST_SEARCHED: usize = 4;
+
+/// A token, key or password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// Wraps a text, without the white space around it.
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+
+    /// Returns the text, for the one place that must send or store it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the text with every occurrence of the secret replaced.
+    pub(crate) fn mask(&self, text: &str) -> String {
+        if self.0.len() < SHORTEST_SEARCHED {
+            return text.to_owned();
+        }
+        text.replace(&self.0, MASK)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// Every secret this process has met, to keep them out of what it prints.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Redactor {
+    secrets: Vec<Secret>,
+}
+
+impl Redactor {
+    /// Remembers a secret.
+    pub(crate) fn add(&mut self, secret: Secret) {
+        self.secrets.push(secret);
+    }
+
+    /// Remembers the password and the token parameters of an address, if it has any.
+    pub(crate) fn add_url(&mut self, url: &str) {
+        let Some((_, rest)) = url.split_once("://") else {
+            return;
+        };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if let Some((user_info, _)) = authority.rsplit_once('@') {
+            let password = user_info
+                .split_once(':')
+                .map_or(user_info, |(_, word)| word);
+            self.add(Secret::new(password));
+        }
+        let query = rest.split_once('?').map_or("", |(_, query)| query);
+        for (name, value) in query
+            .split(['&', '#'])
+            .filter_map(|pair| pair.split_once('='))
+        {
+            if is_sensitive(name) {
+                self.add(Secret::new(value));
+            }
+        }
+    }
+
+    /// Returns the text with every known secret replaced.
+    pub(crate) fn mask(&self, text: &str) -> String {
+        self.secrets
+            .iter()
+            .fold(text.to_owned(), |text, secret| secret.mask(&text))
+    }
+}
+
+/// Returns whether an option, parameter or key of this name holds a secret.
+pub(crate) fn is_sensitive(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    // Parts of words, so that a misspelt `--auth-tokn` does not print what follows it.
+    ["tok", "tkn", "secret", "passw", "jwt", "key", "auth-"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// Returns the values in a command line that belong to options for secrets, misspelt ones included,
+/// and whatever looks like a signed token.
+pub(crate) fn find_in_arguments(arguments: &[String]) -> Vec<String> {
+    let positions = arguments.iter().enumerate();
+    let values = positions.filter_map(|(at, argument)| {
+        if looks_like_token(argument) {
+            return Some(argument.as_str());
+        }
+        let option = argument.strip_prefix('-')?;
+        let (name, attached) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (option, None),
+        };
+        if !is_sensitive(name) {
+            return None;
+        }
+        attached.or_else(|| arguments.get(at + 1).map(String::as_str))
+    });
+    values
+        // A single dash means standard input.
+        .filter(|value| !value.is_empty() && *value != "-")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A signed token (JWT) is three runs of base64url with dots between, the first one an object.
+fn looks_like_token(text: &str) -> bool {
+    text.starts_with("eyJ") && text.matches('.').count() == 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_show_itself() {
+        let secret = Secret::new(" hunter22\n");
+        assert_eq!(secret.expose(), "hunter22");
+        assert_eq!(format!("{secret:?}"), "Secret(***)");
+        assert_eq!(secret.mask("token hunter22 is bad"), "token *** is bad");
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_found() {
+        let mut redactor = Redactor::default();
+        redactor.add_url("libsql://kim:pass-word@db.example.org/x?authToken=ey123456&tls=1");
+        let shown =
+            redactor.mask("libsql://kim:pass-word@db.example.org/x?authToken=ey123456&tls=1");
+        assert_eq!(
+            shown,
+            "libsql://kim:***@db.example.org/x?authToken=***&tls=1"
+        );
+    }
+
+    #[test]
+    fn values_of_secret_options_are_found_even_when_misspelt() {
+        let found = |line: &str| {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            find_in_arguments(&arguments)
+        };
+        assert_eq!(found("init --auth-token abc"), ["abc"]);
+        assert_eq!(found("init --auth-token=abc --local"), ["abc"]);
+        assert_eq!(found("init --auth-tokn abc"), ["abc"]);
+        assert_eq!(found("task eyJh.eyJi.sig"), ["eyJh.eyJi.sig"]);
+        assert!(found("init --auth-token -").is_empty());
+        assert!(found("task add T --author ann").is_empty());
+    }
+
+    #[test]
+    fn a_very_short_secret_does_not_destroy_the_message() {
+        let mut redactor = Redactor::default();
+        redactor.add(Secret::new("a"));
+        redactor.add(Secret::new(""));
+        assert_eq!(redactor.mask("a bad token"), "a bad token");
+    }
+}
