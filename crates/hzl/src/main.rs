@@ -1,11 +1,7 @@
 //! The `hzl` binary: arguments in, output and exit code out.
 //!
-//! To follow one command: `app` runs the steps, `normalize` forgives small slips, `cli` parses,
-//! the file of the command under `commands` does the work, `output` prints, `exit` ends.
-#![allow(
-    dead_code,
-    reason = "the commands that use these definitions are connected one by one"
-)]
+//! To follow one command, open `app`, `normalize`, `cli`, and its own file under `commands`.
+#![allow(dead_code, reason = "commands that use these definitions follow")]
 
 mod app;
 mod cli;
@@ -22,8 +18,6 @@ mod secret;
 mod usage;
 mod values;
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     app::main()
 }
