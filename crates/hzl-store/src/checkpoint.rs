@@ -44,6 +44,14 @@ pub fn now(conn: &Connection) -> Result<bool> {
     truncate(conn).on(conn, "write the WAL back")
 }
 
+/// Writes the WAL back after a change of structure, unless somebody is in the way.
+///
+/// What creating a store leaves in the WAL would be read by every command after it.
+pub(crate) fn after_ddl(conn: &Connection) {
+    // Best effort, as in `after_commit`.
+    drop(busy::without_waiting(|| truncate(conn)));
+}
+
 fn truncate(conn: &Connection) -> rusqlite::Result<bool> {
     let sql = "pragma wal_checkpoint(truncate)";
     conn.query_row(sql, [], |row| Ok(row.get::<_, i64>(0)? == 0))

@@ -20,6 +20,7 @@ use rusqlite::limits::Limit;
 
 use crate::busy;
 use crate::busy::Wait;
+use crate::checkpoint;
 use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
@@ -34,6 +35,7 @@ use crate::transaction::WriteTransaction;
 use crate::vetted;
 use crate::vetted::Identity;
 use crate::vetted::IfMissing;
+use crate::vetted::Vetted;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,9 +174,11 @@ fn open_to_write(
             path: paths.events.clone(),
         });
     }
+    let events_path = vetted::database(&paths.events, IfMissing::Create)?.path;
+    let vetted_cache = vetted::database(&paths.cache, IfMissing::Create)?;
     let paths = StorePaths {
-        events: vetted::database(&paths.events, IfMissing::Create)?.path,
-        cache: vetted::database(&paths.cache, IfMissing::Create)?.path,
+        events: events_path,
+        cache: vetted_cache.path.clone(),
     };
     let mut notes = notes_on(&paths);
     let log = connect_to_write(&paths.events, Durability::Full, deadline)?;
@@ -183,11 +187,12 @@ fn open_to_write(
         let transaction = WriteTransaction::begin(&log)?;
         let carried = || read_old_cache(&paths.cache, deadline, &mut notes);
         events::upgrade(transaction, &mut birth, carried)?;
+        checkpoint::after_ddl(&log);
         if !is_new {
             notes.push(Note::Upgraded);
         }
     }
-    let cache = open_cache(&paths, &log, deadline, &mut notes)?;
+    let cache = open_cache(&vetted_cache, &log, deadline, &mut notes)?;
     Ok(Files {
         events: log,
         cache,
@@ -221,39 +226,42 @@ fn read_old_cache(path: &Path, deadline: Duration, notes: &mut Vec<Note>) -> Res
 
 /// Opens a cache that is current, or makes it so under the writer lock of the log.
 fn open_cache(
-    paths: &StorePaths,
+    found: &Vetted,
     log: &Connection,
     deadline: Duration,
     notes: &mut Vec<Note>,
 ) -> Result<Connection> {
-    match current_cache(&paths.cache, deadline) {
+    match current_cache(found, deadline) {
         Ok(Some(conn)) => return Ok(conn),
         Ok(None) | Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {}
         Err(error) => return Err(error),
     }
     let lock = WriteTransaction::begin(log)?;
-    let conn = match current_cache(&paths.cache, deadline) {
+    let found = vetted::database(&found.path, IfMissing::Create)?;
+    let path = &found.path;
+    let conn = match current_cache(&found, deadline) {
         Ok(Some(conn)) => conn,
-        Ok(None) => renew_cache(&paths.cache, deadline, notes)?,
+        Ok(None) => renew_cache(path, deadline, notes)?,
         Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {
-            empty_cache(&paths.cache, deadline, notes)?
+            empty_cache(path, deadline, notes)?
         }
         Err(error) => return Err(error),
     };
+    checkpoint::after_ddl(&conn);
     lock.roll_back()?;
     Ok(conn)
 }
 
 /// Connects to the cache if it is of our version.
-fn current_cache(path: &Path, deadline: Duration) -> Result<Option<Connection>> {
-    let before = vetted::database(path, IfMissing::Create)?.identity;
+fn current_cache(found: &Vetted, deadline: Duration) -> Result<Option<Connection>> {
+    let path = &found.path;
     let current = connect_to_write(path, Durability::Normal, deadline).and_then(|conn| {
         let is_current = cache::is_current(&conn).at(path, "read the version of the cache")?;
         Ok(is_current.then_some(conn))
     });
     // A file that is moved aside while it is opened lends its new -wal and -shm to its successor,
     // and then shows the successor's version. Only the name gives that away.
-    if Identity::at(path) == Some(before) {
+    if Identity::at(path) == Some(found.identity) {
         current
     } else {
         Ok(None)
