@@ -48,6 +48,8 @@ pub enum Command {
     ClaimTask(ClaimTask),
     /// Takes the best task there is: the one in [`crate::decide::Facts::next`].
     ClaimNext {
+        /// Which tasks come into question.
+        filter: ClaimFilter,
         /// Lease in minutes.
         lease_minutes: Option<u32>,
     },
@@ -137,6 +139,19 @@ pub enum Command {
     },
     /// Deletes old finished tasks by tombstones: those in [`crate::decide::Facts::prunable`].
     PruneTasks,
+}
+
+/// Which tasks come into question for `ClaimNext`; all conditions hold together.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ClaimFilter {
+    /// Who asks: tasks routed to others are left out. Nobody in particular sees all.
+    pub agent: Option<String>,
+    /// Only of this project.
+    pub project: Option<ProjectName>,
+    /// Only with all these tags.
+    pub tags: Vec<String>,
+    /// Only subtasks of this task.
+    pub parent: Option<TaskId>,
 }
 
 /// What happens to the tasks of a deleted project.

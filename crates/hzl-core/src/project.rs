@@ -111,6 +111,11 @@ impl Projects {
         self.projects.values()
     }
 
+    /// What every identity that an event named is called now.
+    pub fn given_names(&self) -> impl Iterator<Item = (&ProjectIdentity, &ProjectName)> {
+        self.given_names.iter()
+    }
+
     /// Project events that no longer applied.
     pub fn conflicts(&self) -> &[Conflict] {
         &self.conflicts

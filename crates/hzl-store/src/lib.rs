@@ -7,12 +7,22 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod busy;
+pub mod catch_up;
 pub mod checkpoint;
+pub mod digest;
 pub mod error;
+pub mod facts;
+pub mod ledger;
 pub mod lock;
+pub mod log;
 pub mod open;
 pub mod paths;
+pub mod projector;
+pub mod query;
+pub mod replica;
 pub mod schema;
+pub mod source;
+pub mod state;
 pub mod transaction;
 
 mod vetted;

@@ -140,6 +140,18 @@ impl Files {
         }
     }
 
+    /// Goes on with empty projections in memory, for this process alone, when those on disk cannot
+    /// be written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Files::open`].
+    pub fn use_private_cache(&mut self) -> Result<()> {
+        self.cache = private_cache(&self.paths.cache, self.deadline)?;
+        self.cache_home = Home::Memory;
+        Ok(())
+    }
+
     /// Empties the cache after it was found damaged, and connects to it anew.
     ///
     /// The projections are then empty and must be folded from the first event. No transaction may

@@ -111,7 +111,7 @@ pub fn decide(
         }
         Command::AddTask(add) => create::add(facts, drafts, add),
         Command::ClaimTask(claim) => claim::claim(facts, drafts, claim, now),
-        Command::ClaimNext { lease_minutes } => {
+        Command::ClaimNext { lease_minutes, .. } => {
             claim::claim_next(facts, drafts, *lease_minutes, now)
         }
         Command::StealTask(steal) => claim::steal(facts, drafts, steal, now),

@@ -1,0 +1,340 @@
+//! Bringing the projections up to date with the log.
+//!
+//! The log may be ahead of the projections, never the reverse: a write commits its events first, and a
+//! pull only moves the log. Whoever needs current projections calls [`catch_up`]. Events that were only
+//! appended are applied one by one; what a pull touched is folded anew, task by task; anything that is
+//! not growth (a restored log, another generation) means a rebuild.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hzl_core::event::PlacedEvent;
+use hzl_core::fold::{FoldContext, TaskFold};
+use hzl_core::ids::{EventId, TaskId};
+use hzl_core::project::Projects;
+use rusqlite::{Connection, named_params};
+
+use crate::error::{OnConnection as _, Result};
+use crate::log;
+use crate::projector::{Cursor, Mode, Projector, find_cursor, find_task};
+use crate::state::SyncState;
+use crate::transaction::WriteTransaction;
+
+/// How the projections stand to the log.
+#[derive(Clone, PartialEq, Debug)]
+enum Distance {
+    /// Nothing to do.
+    Current,
+    /// Events were appended after this row; nothing was settled.
+    Appended(i64),
+    /// A pull has settled events since.
+    Settled(Cursor),
+    /// They are of another history.
+    Unrelated,
+}
+
+/// What was done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CaughtUp {
+    /// Nothing was to be done.
+    Nothing,
+    /// Some tasks were folded.
+    Tasks,
+    /// Everything was folded.
+    Everything,
+}
+
+/// From this many new events on, folding everything in one pass is cheaper than task by task.
+const REBUILD_FROM_EVENTS: i64 = 20_000;
+
+/// Folds what the log has and the projections have not, in one transaction on `cache`.
+///
+/// # Errors
+/// Whatever SQLite reports; the projections are then as they were.
+pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
+    if is_current(events, cache)? {
+        return Ok(CaughtUp::Nothing);
+    }
+    let transaction = WriteTransaction::begin(cache)?;
+    // One snapshot of the log for all that follows.
+    let snapshot = ReadTransaction::begin(events)?;
+    let state = SyncState::load(events)?;
+    let done = match distance(events, cache, &state)? {
+        Distance::Current => CaughtUp::Nothing,
+        Distance::Appended(rowid) => {
+            apply_appended(events, cache, &state, rowid)?;
+            CaughtUp::Tasks
+        }
+        Distance::Settled(cursor) => {
+            refold_touched(events, cache, &state, &cursor)?;
+            CaughtUp::Tasks
+        }
+        Distance::Unrelated => {
+            fold_everything(events, cache, &state)?;
+            CaughtUp::Everything
+        }
+    };
+    drop(snapshot);
+    transaction.commit_cache()?;
+    Ok(done)
+}
+
+/// Folds the whole log anew, whatever the projections say.
+///
+/// # Errors
+/// Whatever SQLite reports; the projections are then as they were.
+pub fn rebuild(events: &Connection, cache: &Connection) -> Result<()> {
+    let transaction = WriteTransaction::begin(cache)?;
+    let snapshot = ReadTransaction::begin(events)?;
+    fold_everything(events, cache, &SyncState::load(events)?)?;
+    drop(snapshot);
+    transaction.commit_cache()
+}
+
+/// Tells whether the projections, as this connection sees them, hold all of the log.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn is_current(events: &Connection, cache: &Connection) -> Result<bool> {
+    let cursor = find_cursor(cache)?;
+    let state = SyncState::load(events)?;
+    let end = log::find_end(events)?;
+    Ok(match (cursor, end) {
+        (None, None) => true,
+        (Some(cursor), Some(end)) => {
+            cursor.rowid == end.rowid
+                && cursor.event_id == end.event_id
+                && cursor.seq == state.cursor_seq
+                && cursor.generation == state.generation
+        }
+        _ => false,
+    })
+}
+
+fn distance(events: &Connection, cache: &Connection, state: &SyncState) -> Result<Distance> {
+    let (cursor, end) = (find_cursor(cache)?, log::find_end(events)?);
+    let (Some(cursor), Some(end)) = (cursor.clone(), end.clone()) else {
+        let both_empty = cursor.is_none() && end.is_none();
+        return Ok(if both_empty {
+            Distance::Current
+        } else {
+            Distance::Unrelated
+        });
+    };
+    let same_history = cursor.generation == state.generation
+        && cursor.seq <= state.cursor_seq
+        && log::find_event_id(events, cursor.rowid)?.as_ref() == Some(&cursor.event_id);
+    Ok(
+        if !same_history || end.rowid - cursor.rowid > REBUILD_FROM_EVENTS {
+            Distance::Unrelated
+        } else if cursor.seq != state.cursor_seq {
+            Distance::Settled(cursor)
+        } else if cursor.rowid == end.rowid {
+            Distance::Current
+        } else {
+            Distance::Appended(cursor.rowid)
+        },
+    )
+}
+
+/// The cursor after everything that is in the log.
+fn end_cursor(events: &Connection, state: &SyncState) -> Result<Cursor> {
+    let end = log::find_end(events)?;
+    Ok(Cursor {
+        rowid: end.as_ref().map_or(0, |end| end.rowid),
+        event_id: end.map_or_else(|| EventId::new(""), |end| end.event_id),
+        seq: state.cursor_seq,
+        generation: state.generation,
+    })
+}
+
+fn apply_appended(
+    events: &Connection,
+    cache: &Connection,
+    state: &SyncState,
+    rowid: i64,
+) -> Result<()> {
+    let appended = log::list_events_after(events, rowid, &state.device)?;
+    let mut projector = Projector::new(cache)?;
+    // Only a creation, a move or a project event looks at names.
+    let named = appended.iter().any(|placed| needs_projects(placed));
+    let projects = if named {
+        load_projects(events, state)?
+    } else {
+        Projects::default()
+    };
+    if appended.iter().any(|placed| placed.event.task_id.is_none()) {
+        projector.store_projects(&projects)?;
+    }
+    let context = FoldContext {
+        projects: &projects,
+        rewind_points: &state.rewind_points,
+    };
+    let mut by_task: BTreeMap<&TaskId, Vec<&PlacedEvent>> = BTreeMap::new();
+    for placed in &appended {
+        if let Some(task_id) = &placed.event.task_id {
+            by_task.entry(task_id).or_default().push(placed);
+        }
+    }
+    for (task_id, placed) in by_task {
+        let stored = find_task(cache, task_id)?;
+        if stored.is_none() {
+            // New, or deleted before: its own events tell.
+            refold(events, &mut projector, state, task_id, context)?;
+            continue;
+        }
+        let mut fold = TaskFold::resume(stored.map(|stored| stored.task));
+        for placed in placed {
+            fold.apply(placed, context);
+        }
+        projector.store_task(task_id, &fold, Mode::Append, &projects)?;
+    }
+    projector.finish(&end_cursor(events, state)?)
+}
+
+fn needs_projects(placed: &PlacedEvent) -> bool {
+    use hzl_core::event::Payload;
+    placed.event.payload.is_project()
+        || matches!(
+            placed.event.payload,
+            Payload::TaskCreated(_) | Payload::TaskMoved(_)
+        )
+}
+
+const TOUCHED: &str = "
+    select e.task_id from events e where e.id > :rowid
+    union
+    select e.task_id from event_sync s join events e on e.id = s.event_rowid
+     where s.cloud_seq > :seq";
+
+const IN_TAIL: &str = "
+    select distinct e.task_id from events e
+      left join event_sync s on s.event_rowid = e.id
+     where e.id > :settled and s.cloud_seq is null and e.task_id <> '__project__'";
+
+fn refold_touched(
+    events: &Connection,
+    cache: &Connection,
+    state: &SyncState,
+    cursor: &Cursor,
+) -> Result<()> {
+    let context = "find the tasks that a pull has touched";
+    let mut statement = events.prepare_cached(TOUCHED).on(events, context)?;
+    let mut touched: BTreeSet<String> = statement
+        .query_map(
+            named_params! { ":rowid": cursor.rowid, ":seq": cursor.seq },
+            |row| row.get(0),
+        )
+        .on(events, context)?
+        .collect::<rusqlite::Result<_>>()
+        .on(events, context)?;
+    let projects = load_projects(events, state)?;
+    let mut projector = Projector::new(cache)?;
+    if touched.remove(hzl_core::event::PROJECT_TASK_ID) {
+        projector.store_projects(&projects)?;
+        // A rename that arrived stands before the tail: names in the tail may mean other projects now.
+        let settled = crate::state::number(events, crate::state::Key::SettledRowid)?;
+        let mut statement = events.prepare_cached(IN_TAIL).on(events, context)?;
+        let tail = statement
+            .query_map(named_params! { ":settled": settled }, |row| {
+                row.get::<_, String>(0)
+            })
+            .on(events, context)?;
+        for task_id in tail {
+            touched.insert(task_id.on(events, context)?);
+        }
+    }
+    let context = FoldContext {
+        projects: &projects,
+        rewind_points: &state.rewind_points,
+    };
+    for task_id in touched {
+        refold(
+            events,
+            &mut projector,
+            state,
+            &TaskId::new(task_id),
+            context,
+        )?;
+    }
+    projector.finish(&end_cursor(events, state)?)
+}
+
+/// Folds one task from its first event.
+fn refold(
+    events: &Connection,
+    projector: &mut Projector<'_>,
+    state: &SyncState,
+    task_id: &TaskId,
+    context: FoldContext<'_>,
+) -> Result<()> {
+    let placed = log::list_task_events(events, task_id.as_str(), &state.device)?;
+    let fold = TaskFold::of(&placed, context);
+    projector.store_task(task_id, &fold, Mode::Replace, context.projects)
+}
+
+fn fold_everything(events: &Connection, cache: &Connection, state: &SyncState) -> Result<()> {
+    let projects = load_projects(events, state)?;
+    let mut projector = Projector::new(cache)?;
+    projector.clear()?;
+    projector.store_projects(&projects)?;
+    let context = FoldContext {
+        projects: &projects,
+        rewind_points: &state.rewind_points,
+    };
+    log::for_each_task(events, &state.device, |placed| {
+        let Some(task_id) = placed
+            .first()
+            .and_then(|first| first.event.task_id.as_ref())
+        else {
+            return Ok(());
+        };
+        projector.store_task(
+            task_id,
+            &TaskFold::of(placed, context),
+            Mode::Fresh,
+            &projects,
+        )
+    })?;
+    projector.finish(&end_cursor(events, state)?)
+}
+
+/// The projects' timeline, from the log: project events are few.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn load_projects(events: &Connection, state: &SyncState) -> Result<Projects> {
+    Ok(Projects::of(&log::list_project_events(
+        events,
+        &state.device,
+    )?))
+}
+
+/// A snapshot of a database for reading; dropping it ends it.
+pub struct ReadTransaction<'conn> {
+    conn: &'conn Connection,
+    /// The connection was in a transaction already.
+    nested: bool,
+}
+
+impl<'conn> ReadTransaction<'conn> {
+    /// Begins; the snapshot is taken by the first read.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn begin(conn: &'conn Connection) -> Result<Self> {
+        let nested = !conn.is_autocommit();
+        if !nested {
+            conn.execute_batch("begin").on(conn, "begin to read")?;
+        }
+        Ok(Self { conn, nested })
+    }
+}
+
+impl Drop for ReadTransaction<'_> {
+    fn drop(&mut self) {
+        if !self.nested && !self.conn.is_autocommit() {
+            // Nothing was written: how it ends does not matter.
+            drop(self.conn.execute_batch("rollback"));
+        }
+    }
+}

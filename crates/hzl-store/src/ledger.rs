@@ -1,0 +1,334 @@
+//! The ledger: the one write path, and reads of current projections.
+//!
+//! A write takes the writer lock of events.db, catches the projections up, loads facts, decides,
+//! appends, and commits: that commit is the acknowledgement. The projections follow. If they cannot
+//! (a full disk, a kill), the next command does it; the answer comes from the fold in memory. Nothing
+//! else in the program opens a write transaction on the log.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hzl_core::availability::Ineligible;
+use hzl_core::command::{Actor, Command};
+use hzl_core::decide::{Draft, TaskFacts, decide};
+use hzl_core::event::{Event, PlacedEvent};
+use hzl_core::fold::{FoldContext, TaskFold};
+use hzl_core::ids::{EventId, ProjectName, TaskId};
+use hzl_core::order::Position;
+use hzl_core::rejection::Rejection;
+use hzl_core::time::Timestamp;
+use rusqlite::Connection;
+
+use crate::catch_up::{self, ReadTransaction};
+use crate::error::{Error, Result};
+use crate::facts::{self, LoadedFacts};
+use crate::lock::WriteQueue;
+use crate::open::{Access, Files, OpenOptions};
+use crate::paths::StorePaths;
+use crate::source::{Clock, IdSource, SystemClock, SystemIds};
+use crate::state::SyncState;
+use crate::transaction::WriteTransaction;
+use crate::{checkpoint, log};
+
+/// How long a writer queues before it goes for the writer lock all the same.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An open ledger.
+pub struct Ledger {
+    pub(crate) files: Files,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) ids: Box<dyn IdSource>,
+}
+
+/// What a command did.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The events it appended, with their rows; none: nothing had to change.
+    pub events: Vec<(i64, Event)>,
+    /// The tasks it named or changed, as they were before.
+    pub before: BTreeMap<TaskId, TaskFacts>,
+    /// The same as they are now. A deleted task is not among them.
+    pub after: BTreeMap<TaskId, TaskFacts>,
+    /// `ClaimNext`: the task taken.
+    pub claimed: Option<TaskId>,
+    /// `ClaimNext`: the tasks that would come next.
+    pub eligible: Vec<TaskId>,
+    /// `ClaimNext` without a choice: the first tasks that were passed over.
+    pub rejected: Vec<(TaskId, Ineligible)>,
+}
+
+/// Why a command did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The rules said no. Nothing was written.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The world failed. Nothing was written, unless the error says otherwise.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl Ledger {
+    /// Opens a store with the machine's clock and randomness.
+    ///
+    /// # Errors
+    /// As [`Files::open`].
+    pub fn open(paths: &StorePaths, access: Access) -> Result<Self> {
+        Self::open_with(paths, access, Box::new(SystemClock), Box::new(SystemIds))
+    }
+
+    /// Opens a store with a given clock and source of ids.
+    ///
+    /// # Errors
+    /// As [`Files::open`].
+    pub fn open_with(
+        paths: &StorePaths,
+        access: Access,
+        clock: Box<dyn Clock>,
+        mut ids: Box<dyn IdSource>,
+    ) -> Result<Self> {
+        let now = clock.now();
+        let mut new_id = || ids.new_id(now);
+        let files = Files::open(paths, access, OpenOptions::new(&mut new_id, now.millis()))?;
+        Ok(Self { files, clock, ids })
+    }
+
+    /// The files, for what only looks at them.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The local time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes sure that there is a project: a new ledger gets its `inbox`.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub fn ensure_inbox(&mut self) -> Result<()> {
+        if log::find_end(&self.files.events)?.is_some() || self.files.access == Access::ReadOnly {
+            return Ok(());
+        }
+        let create = Command::CreateProject {
+            name: ProjectName::inbox(),
+            description: None,
+            is_protected: true,
+        };
+        match self.execute(&create, &Actor::default()) {
+            // Somebody else was faster.
+            Ok(_) | Err(ExecuteError::Rejected(_)) => Ok(()),
+            Err(ExecuteError::Store(error)) => Err(error),
+        }
+    }
+
+    /// A new task id.
+    pub fn new_task_id(&mut self) -> TaskId {
+        let now = self.clock.now();
+        TaskId::new(self.ids.new_id(now))
+    }
+
+    /// Carries out a command. When this returns `Ok`, its events are on the disk.
+    ///
+    /// # Errors
+    /// - [`ExecuteError::Rejected`]: the rules forbid it
+    /// - [`ExecuteError::Store`]: the disk, the file or the lock failed; after
+    ///   [`Error::CommitUnknown`], and only then, the events may be there
+    pub fn execute(
+        &mut self,
+        command: &Command,
+        actor: &Actor,
+    ) -> std::result::Result<Outcome, ExecuteError> {
+        if self.files.access == Access::ReadOnly {
+            let path = self.files.paths.events.clone();
+            return Err(Error::ReadOnly { path, source: None }.into());
+        }
+        let queue = WriteQueue::join(&self.files.paths.write_lock(), QUEUE_PATIENCE);
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        catch_up::catch_up(&transaction, &self.files.cache)?;
+        let state = SyncState::load(&transaction)?;
+        let loaded = facts::load(&transaction, &self.files.cache, &state, command)?;
+        let mut writer = Writer::new(&state, &*self.clock, &transaction)?;
+        let drafts = decide(&loaded.facts, command, actor, writer.now)?;
+        let events = writer.append(&transaction, &mut *self.ids, drafts)?;
+        let outcome = outcome(events, loaded, &state);
+        if outcome.events.is_empty() {
+            transaction.roll_back()?;
+            return Ok(outcome);
+        }
+        let first = outcome
+            .events
+            .first()
+            .map(|(_, event)| event.event_id.as_str());
+        transaction.commit_log(first)?;
+        self.follow();
+        drop(queue);
+        Ok(outcome)
+    }
+
+    /// Brings the projections after the log. Best effort: the events are committed, and whoever comes
+    /// next does what fails here.
+    pub(crate) fn follow(&self) {
+        drop(catch_up::catch_up(&self.files.events, &self.files.cache));
+        checkpoint::after_commit(&self.files.events, &self.files.paths.events);
+        checkpoint::after_commit(&self.files.cache, &self.files.paths.cache);
+    }
+
+    /// Reads current projections: one snapshot for all that `read` does.
+    ///
+    /// # Errors
+    /// Whatever the store or `read` reports.
+    pub fn read<T>(&mut self, mut read: impl FnMut(&Connection) -> Result<T>) -> Result<T> {
+        loop {
+            let snapshot = ReadTransaction::begin(&self.files.cache)?;
+            // The cache first, then the log: a commit in between only makes the log look newer.
+            if catch_up::is_current(&self.files.events, &self.files.cache)? {
+                return read(&self.files.cache);
+            }
+            drop(snapshot);
+            match catch_up::catch_up(&self.files.events, &self.files.cache) {
+                Ok(catch_up::CaughtUp::Everything) => {
+                    // A rebuild leaves a large WAL that every later process would have to read.
+                    drop(checkpoint::now(&self.files.cache));
+                }
+                Ok(_) => {}
+                Err(error) => self.read_apart(error)?,
+            }
+        }
+    }
+
+    /// Goes on with projections in memory when those on disk cannot be written.
+    fn read_apart(&mut self, error: Error) -> Result<()> {
+        match error {
+            Error::ReadOnly { .. } | Error::DiskFull { .. } => self.files.use_private_cache(),
+            Error::Corrupt { .. } => self.files.reset_cache(),
+            other => Err(other),
+        }
+    }
+
+    /// Folds the whole log anew.
+    ///
+    /// # Errors
+    /// Whatever the store reports; the projections are then as they were.
+    pub fn rebuild(&mut self) -> Result<()> {
+        catch_up::rebuild(&self.files.events, &self.files.cache)?;
+        checkpoint::now(&self.files.cache).map(drop)
+    }
+}
+
+/// Gives drafts their ids and timestamps.
+struct Writer<'a> {
+    state: &'a SyncState,
+    now: Timestamp,
+    clock: Timestamp,
+}
+
+impl<'a> Writer<'a> {
+    /// The hybrid logical clock stands at the larger of the corrected time and what was seen, plus one.
+    fn new(state: &'a SyncState, clock: &dyn Clock, log: &Connection) -> Result<Self> {
+        let now = clock.now().plus_millis(state.clock_offset_ms);
+        let last = log::find_end(log)?.map_or(0, |end| end.timestamp.millis());
+        let seen = Timestamp::from_millis(state.clock_ms.max(last));
+        Ok(Self {
+            state,
+            now,
+            clock: seen,
+        })
+    }
+
+    fn append(
+        &mut self,
+        log: &Connection,
+        ids: &mut dyn IdSource,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<(i64, Event)>> {
+        let many = drafts.len() > 1;
+        let mut events: Vec<(i64, Event)> = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            self.clock = self.now.max(self.clock.plus_millis(1));
+            let event_id = EventId::new(ids.new_id(self.clock));
+            let first = events
+                .first()
+                .map_or(&event_id, |(_, event)| &event.event_id);
+            let causation_id = many.then(|| first.as_str().to_owned());
+            let event = Event {
+                event_id,
+                task_id: draft.task_id,
+                payload: draft.payload,
+                author: draft.author,
+                agent_id: draft.agent_id,
+                session_id: None,
+                correlation_id: None,
+                causation_id,
+                timestamp: self.clock,
+                basis_seq: self.state.cursor_seq,
+                epoch: Some(self.state.epoch()),
+            };
+            let rowid = log::append(log, &event)?;
+            events.push((rowid, event));
+        }
+        Ok(events)
+    }
+}
+
+/// Folds the new events in memory, for the answer.
+fn outcome(events: Vec<(i64, Event)>, loaded: LoadedFacts, state: &SyncState) -> Outcome {
+    let LoadedFacts {
+        facts,
+        eligible,
+        rejected,
+    } = loaded;
+    let mut projects = facts.projects.clone();
+    let mut after = facts.tasks.clone();
+    for (rowid, event) in &events {
+        let placed = PlacedEvent {
+            event: event.clone(),
+            position: Position::tail(*rowid),
+            seq: None,
+            received_at: None,
+            device: Some(state.device.clone()),
+        };
+        projects.apply(&placed);
+        let Some(task_id) = &event.task_id else {
+            continue;
+        };
+        let context = FoldContext {
+            projects: &projects,
+            rewind_points: &state.rewind_points,
+        };
+        let known = after.remove(task_id);
+        let mut fold = TaskFold::resume(known.as_ref().map(|known| known.task.clone()));
+        fold.apply(&placed, context);
+        let Some(task) = fold.task else { continue };
+        let moved = known
+            .as_ref()
+            .is_none_or(|known| known.task.project != task.project);
+        let project = match &known {
+            Some(known) if !moved => known.project.clone(),
+            _ => projects.name_of(&task.project),
+        };
+        let (children, blockers) =
+            known.map_or_else(Default::default, |known| (known.children, known.blockers));
+        let parent = task.parent_id.clone();
+        after.insert(
+            task_id.clone(),
+            TaskFacts {
+                task,
+                project,
+                parent,
+                children,
+                blockers,
+            },
+        );
+    }
+    let claimed = facts.next.clone();
+    Outcome {
+        events,
+        before: facts.tasks,
+        after,
+        claimed,
+        eligible,
+        rejected,
+    }
+}

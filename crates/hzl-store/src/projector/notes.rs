@@ -1,0 +1,144 @@
+//! Comments and checkpoints: only added, except when a task is folded anew.
+
+use hzl_core::fold::{Checkpoint, Comment};
+use hzl_core::ids::TaskId;
+use rusqlite::{Row, named_params};
+use serde_json::Value;
+
+use super::Projector;
+use crate::digest::StateSum;
+use crate::error::{OnConnection as _, Result};
+
+const ADD_COMMENT: &str = "
+    insert into p_comments (task_id, at, event_id, author, agent_id, text)
+    values (:task_id, :at, :event_id, :author, :agent_id, :text)";
+
+const ADD_CHECKPOINT: &str = "
+    insert into p_checkpoints (task_id, at, event_id, author, name, data)
+    values (:task_id, :at, :event_id, :author, :name, :data)";
+
+const COUNT_CHECKPOINT: &str = "
+    update p_tasks set checkpoint_count = checkpoint_count + 1 where task_id = :task_id";
+
+const REMOVE_COMMENTS: &str = "
+    delete from p_comments where task_id = :task_id returning event_id, at, author, text";
+
+const REMOVE_CHECKPOINTS: &str = "
+    delete from p_checkpoints where task_id = :task_id returning event_id, at, name, data";
+
+const RESET_CHECKPOINTS: &str = "
+    update p_tasks set checkpoint_count = 0
+     where task_id = :task_id and checkpoint_count <> 0";
+
+impl Projector<'_> {
+    pub(super) fn add_comment(&mut self, task_id: &TaskId, comment: &Comment) -> Result<()> {
+        let mut statement = self
+            .conn
+            .prepare_cached(ADD_COMMENT)
+            .on(self.conn, "store a comment")?;
+        statement
+            .execute(named_params! {
+                ":task_id": task_id.as_str(),
+                ":at": comment.at.millis(),
+                ":event_id": comment.event_id.as_str(),
+                ":author": comment.author,
+                ":agent_id": comment.agent_id,
+                ":text": comment.text,
+            })
+            .on(self.conn, "store a comment")?;
+        let (event_id, at) = (comment.event_id.as_str(), comment.at.millis());
+        self.sum.add(comment_sum(
+            event_id,
+            at,
+            comment.author.as_deref(),
+            &comment.text,
+        ));
+        Ok(())
+    }
+
+    pub(super) fn add_checkpoint(
+        &mut self,
+        task_id: &TaskId,
+        checkpoint: &Checkpoint,
+    ) -> Result<()> {
+        let data = Value::Object(checkpoint.data.clone()).to_string();
+        let mut statement = self
+            .conn
+            .prepare_cached(ADD_CHECKPOINT)
+            .on(self.conn, "store a checkpoint")?;
+        statement
+            .execute(named_params! {
+                ":task_id": task_id.as_str(),
+                ":at": checkpoint.at.millis(),
+                ":event_id": checkpoint.event_id.as_str(),
+                ":author": checkpoint.author,
+                ":name": checkpoint.name,
+                ":data": data,
+            })
+            .on(self.conn, "store a checkpoint")?;
+        let mut count = self
+            .conn
+            .prepare_cached(COUNT_CHECKPOINT)
+            .on(self.conn, "count a checkpoint")?;
+        count
+            .execute(named_params! { ":task_id": task_id.as_str() })
+            .on(self.conn, "count a checkpoint")?;
+        let (event_id, at) = (checkpoint.event_id.as_str(), checkpoint.at.millis());
+        self.sum
+            .add(checkpoint_sum(event_id, at, &checkpoint.name, &data));
+        Ok(())
+    }
+
+    pub(super) fn remove_notes(&mut self, task_id: &TaskId) -> Result<()> {
+        self.remove_each(REMOVE_COMMENTS, task_id, |row| {
+            let (event_id, author): (String, Option<String>) = (row.get(0)?, row.get(2)?);
+            let text: String = row.get(3)?;
+            Ok(comment_sum(
+                &event_id,
+                row.get(1)?,
+                author.as_deref(),
+                &text,
+            ))
+        })?;
+        self.remove_each(REMOVE_CHECKPOINTS, task_id, |row| {
+            let (event_id, name, data): (String, String, String) =
+                (row.get(0)?, row.get(2)?, row.get(3)?);
+            Ok(checkpoint_sum(&event_id, row.get(1)?, &name, &data))
+        })?;
+        let mut reset = self
+            .conn
+            .prepare_cached(RESET_CHECKPOINTS)
+            .on(self.conn, "count checkpoints")?;
+        reset
+            .execute(named_params! { ":task_id": task_id.as_str() })
+            .on(self.conn, "count checkpoints")?;
+        Ok(())
+    }
+
+    fn remove_each(
+        &mut self,
+        sql: &str,
+        task_id: &TaskId,
+        sum: impl Fn(&Row<'_>) -> rusqlite::Result<StateSum>,
+    ) -> Result<()> {
+        let mut statement = self
+            .conn
+            .prepare_cached(sql)
+            .on(self.conn, "remove notes")?;
+        let removed = statement
+            .query_map(named_params! { ":task_id": task_id.as_str() }, sum)
+            .on(self.conn, "remove notes")?;
+        for sum in removed {
+            self.sum.subtract(sum.on(self.conn, "remove notes")?);
+        }
+        Ok(())
+    }
+}
+
+fn comment_sum(event_id: &str, at: i64, author: Option<&str>, text: &str) -> StateSum {
+    StateSum::of("comment", &(event_id, at, author, text))
+}
+
+fn checkpoint_sum(event_id: &str, at: i64, name: &str, data: &str) -> StateSum {
+    StateSum::of("checkpoint", &(event_id, at, name, data))
+}

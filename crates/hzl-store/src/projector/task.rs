@@ -1,0 +1,303 @@
+//! The row of a task, and reading it back for the next fold.
+
+use hzl_core::ids::{EventId, ProjectIdentity, ProjectName, TaskId};
+use hzl_core::project::Projects;
+use hzl_core::task::{Memory, Status, Task};
+use hzl_core::time::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Mode, Projector};
+use crate::digest::StateSum;
+use crate::error::{OnConnection as _, Result};
+
+/// A task as it is stored, with what only the tables know.
+#[derive(Clone, Debug)]
+pub struct StoredTask {
+    /// Its state.
+    pub task: Task,
+    /// What its project is called.
+    pub project: ProjectName,
+    /// Its parent, if the link counts.
+    pub parent_id: Option<TaskId>,
+    /// Its subtasks, of any status.
+    pub child_count: u32,
+    /// Tasks it waits for that are not finished.
+    pub open_deps: u32,
+    /// Its checkpoints.
+    pub checkpoint_count: u32,
+    digest: StateSum,
+}
+
+/// The columns that [`read_task`] reads, in its order.
+macro_rules! task_columns {
+    () => {
+        "task_id, title, project, project_identity, status, parent_raw, parent_id, description,
+       links, tags, priority, due_at, metadata, stale_after_minutes, claimed_at, agent,
+       progress, lease_until, terminal_at, created_at, updated_at, claim_id, open_deps,
+       child_count, checkpoint_count, memory, digest"
+    };
+}
+pub(crate) use task_columns;
+
+const LOAD: &str = concat!(
+    "select ",
+    task_columns!(),
+    " from p_tasks where task_id = :task_id"
+);
+
+/// Finds a task by its whole id.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn find_task(conn: &Connection, task_id: &TaskId) -> Result<Option<StoredTask>> {
+    let mut statement = conn.prepare_cached(LOAD).on(conn, "load a task")?;
+    statement
+        .query_row(named_params! { ":task_id": task_id.as_str() }, read_task)
+        .optional()
+        .on(conn, "load a task")
+}
+
+/// Reads one row of the task columns.
+pub(crate) fn read_task(row: &Row<'_>) -> rusqlite::Result<StoredTask> {
+    let text = |column: usize| row.get::<_, Option<String>>(column);
+    let time = |column: usize| {
+        Ok::<_, rusqlite::Error>(
+            row.get::<_, Option<i64>>(column)?
+                .map(Timestamp::from_millis),
+        )
+    };
+    let status: String = row.get(4)?;
+    let digest: Vec<u8> = row.get(26)?;
+    Ok(StoredTask {
+        task: Task {
+            task_id: TaskId::new(row.get::<_, String>(0)?),
+            title: row.get(1)?,
+            project: ProjectIdentity::new(row.get::<_, String>(3)?),
+            status: Status::find(&status).unwrap_or_default(),
+            parent_id: text(5)?.map(TaskId::from),
+            description: text(7)?,
+            links: json_column(row, 8)?,
+            tags: json_column(row, 9)?,
+            priority: row.get(10)?,
+            due_at: text(11)?,
+            metadata: json_column(row, 12)?,
+            stale_after_minutes: row.get(13)?,
+            claimed_at: time(14)?,
+            agent: text(15)?,
+            progress: row.get(16)?,
+            lease_until: time(17)?,
+            terminal_at: time(18)?,
+            created_at: time(19)?.unwrap_or_default(),
+            updated_at: time(20)?.unwrap_or_default(),
+            claim: text(21)?.map(EventId::from),
+            memory: json_column::<Memory>(row, 25)?,
+        },
+        project: ProjectName::new(row.get::<_, String>(2)?),
+        parent_id: text(6)?.map(TaskId::from),
+        open_deps: row.get(22)?,
+        child_count: row.get(23)?,
+        checkpoint_count: row.get(24)?,
+        digest: StateSum::from_bytes(&digest),
+    })
+}
+
+/// Reads a JSON column.
+pub(crate) fn json_column<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
+}
+
+const UPSERT: &str = "
+    insert into p_tasks
+      (task_id, title, project, project_identity, status, parent_raw, description, links, tags,
+       priority, due_at, due_at_ms, metadata, stale_after_minutes, claimed_at, agent, route,
+       progress, lease_until, terminal_at, created_at, updated_at, claim_id, memory, digest)
+    values
+      (:task_id, :title, :project, :project_identity, :status, :parent_raw, :description, :links,
+       :tags, :priority, :due_at, :due_at_ms, :metadata, :stale_after_minutes, :claimed_at, :agent,
+       nullif(:agent, ''), :progress, :lease_until, :terminal_at, :created_at, :updated_at,
+       :claim_id, :memory, :digest)
+    on conflict (task_id) do update set
+       title = excluded.title, project = excluded.project,
+       project_identity = excluded.project_identity, status = excluded.status,
+       parent_raw = excluded.parent_raw, description = excluded.description,
+       links = excluded.links, tags = excluded.tags, priority = excluded.priority,
+       due_at = excluded.due_at, due_at_ms = excluded.due_at_ms, metadata = excluded.metadata,
+       stale_after_minutes = excluded.stale_after_minutes, claimed_at = excluded.claimed_at,
+       agent = excluded.agent, route = excluded.route, progress = excluded.progress,
+       lease_until = excluded.lease_until, terminal_at = excluded.terminal_at,
+       created_at = excluded.created_at, updated_at = excluded.updated_at,
+       claim_id = excluded.claim_id, memory = excluded.memory, digest = excluded.digest";
+
+const REMOVE: &str = "
+    delete from p_tasks where task_id = :task_id";
+
+const REMOVE_TAGS: &str = "
+    delete from p_tags where task_id = :task_id";
+
+const ADD_TAG: &str = "
+    insert into p_tags (tag, task_id) values (:tag, :task_id) on conflict do nothing";
+
+impl Projector<'_> {
+    /// Writes, replaces or removes a task's row and tags, and notes what the end state must look at.
+    pub(super) fn write_task(
+        &mut self,
+        task_id: &TaskId,
+        task: Option<&Task>,
+        mode: Mode,
+        projects: &Projects,
+    ) -> Result<()> {
+        let before = if mode == Mode::Fresh {
+            None
+        } else {
+            find_task(self.conn, task_id)?
+        };
+        let open = |task: &Task| !task.status.is_terminal();
+        let old = before.as_ref().map(|stored| &stored.task);
+        if old.is_some() != task.is_some() {
+            self.changed_existence.insert(task_id.clone());
+        }
+        if old.map(open) != task.map(open) {
+            self.changed_openness.insert(task_id.clone());
+        }
+        if old.map(|task| &task.parent_id) != task.map(|task| &task.parent_id) {
+            self.changed_parent.insert(task_id.clone());
+        }
+        if let Some(before) = &before {
+            self.sum.subtract(before.digest);
+            if task.is_none() {
+                self.changed_children.extend(before.parent_id.clone());
+            }
+        }
+        match task {
+            Some(task) => {
+                let digest = digest(task);
+                self.sum.add(digest);
+                // A fold that went on knows only the projects it needed.
+                let kept = before
+                    .as_ref()
+                    .filter(|stored| mode == Mode::Append && stored.task.project == task.project);
+                let project = kept.map_or_else(
+                    || projects.name_of(&task.project),
+                    |old| old.project.clone(),
+                );
+                self.upsert(task, project.as_str(), digest)?;
+            }
+            None if before.is_some() => self.execute_for(REMOVE, task_id)?,
+            None => {}
+        }
+        let no_tags: &[String] = &[];
+        let old_tags = old.map_or(no_tags, |task| &task.tags);
+        let new_tags = task.map_or(no_tags, |task| &task.tags);
+        if old_tags != new_tags {
+            self.replace_tags(task_id, !old_tags.is_empty(), new_tags)?;
+        }
+        Ok(())
+    }
+
+    fn upsert(&mut self, task: &Task, project: &str, digest: StateSum) -> Result<()> {
+        let mut statement = self
+            .conn
+            .prepare_cached(UPSERT)
+            .on(self.conn, "store a task")?;
+        statement
+            .execute(named_params! {
+                ":task_id": task.task_id.as_str(),
+                ":title": task.title,
+                ":project": project,
+                ":project_identity": task.project.as_str(),
+                ":status": task.status.name(),
+                ":parent_raw": task.parent_id.as_ref().map(TaskId::as_str),
+                ":description": task.description,
+                ":links": json(&task.links),
+                ":tags": json(&task.tags),
+                ":priority": task.priority,
+                ":due_at": task.due_at,
+                ":due_at_ms": due_ms(task),
+                ":metadata": json(&task.metadata),
+                ":stale_after_minutes": task.stale_after_minutes,
+                ":claimed_at": task.claimed_at.map(Timestamp::millis),
+                ":agent": task.agent,
+                ":progress": task.progress,
+                ":lease_until": task.lease_until.map(Timestamp::millis),
+                ":terminal_at": task.terminal_at.map(Timestamp::millis),
+                ":created_at": task.created_at.millis(),
+                ":updated_at": task.updated_at.millis(),
+                ":claim_id": task.claim.as_ref().map(EventId::as_str),
+                ":memory": json(&task.memory),
+                ":digest": &digest.to_bytes()[..],
+            })
+            .on(self.conn, "store a task")?;
+        Ok(())
+    }
+
+    fn replace_tags(&mut self, task_id: &TaskId, any_old: bool, tags: &[String]) -> Result<()> {
+        if any_old {
+            self.execute_for(REMOVE_TAGS, task_id)?;
+        }
+        let mut statement = self
+            .conn
+            .prepare_cached(ADD_TAG)
+            .on(self.conn, "store tags")?;
+        for tag in tags {
+            statement
+                .execute(named_params! { ":tag": tag, ":task_id": task_id.as_str() })
+                .on(self.conn, "store tags")?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn execute_for(&self, sql: &str, task_id: &TaskId) -> Result<()> {
+        let mut statement = self
+            .conn
+            .prepare_cached(sql)
+            .on(self.conn, "update a projection")?;
+        statement
+            .execute(named_params! { ":task_id": task_id.as_str() })
+            .on(self.conn, "update a projection")?;
+        Ok(())
+    }
+}
+
+/// The due date as a number, for ordering; text that is no date sorts as none.
+pub(crate) fn due_ms(task: &Task) -> Option<i64> {
+    task.due_at
+        .as_deref()
+        .and_then(Timestamp::parse)
+        .map(Timestamp::millis)
+}
+
+/// What all devices share of a task.
+fn digest(task: &Task) -> StateSum {
+    let values = (
+        task.task_id.as_str(),
+        &task.title,
+        task.project.as_str(),
+        task.status.name(),
+        task.parent_id.as_ref().map(TaskId::as_str),
+        &task.description,
+        (&task.links, &task.tags, task.priority, &task.due_at),
+        Value::Object(task.metadata.clone()),
+        (task.stale_after_minutes, &task.agent, task.progress),
+        task.claimed_at.map(Timestamp::millis),
+        task.lease_until.map(Timestamp::millis),
+        task.terminal_at.map(Timestamp::millis),
+        (task.created_at.millis(), task.updated_at.millis()),
+        task.claim.as_ref().map(EventId::as_str),
+    );
+    StateSum::of("task", &values)
+}
+
+/// Plain values as JSON text.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain values with text keys")
+}
