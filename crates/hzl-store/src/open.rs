@@ -23,6 +23,7 @@ use crate::busy::Wait;
 use crate::checkpoint;
 use crate::error::Context as _;
 use crate::error::Error;
+use crate::error::OnConnection as _;
 use crate::error::Result;
 use crate::paths::StorePaths;
 use crate::paths::beside;
@@ -225,7 +226,7 @@ fn read_old_cache(path: &Path, deadline: Duration, notes: &mut Vec<Note>) -> Res
         if !is_old {
             return Ok(Carried::default());
         }
-        Carried::read(&conn).at(path, "read the old cache")
+        Carried::read(&conn, path).at(path, "read the old cache")
     });
     match read {
         Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {
@@ -253,14 +254,15 @@ fn open_cache(
     let path = &found.path;
     let conn = match current_cache(&found, deadline) {
         Ok(Some(conn)) => conn,
-        Ok(None) => renew_cache(path, deadline, notes)?,
+        Ok(None) => renew_cache(path, log, deadline, notes)?,
         Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {
             empty_cache(path, deadline, notes)?
         }
         Err(error) => return Err(error),
     };
     checkpoint::after_ddl(&conn);
-    lock.roll_back()?;
+    old_cache::forget_copy_name(log).on(log, "note that the cache is current")?;
+    lock.commit_log(None)?;
     Ok(conn)
 }
 
@@ -281,13 +283,18 @@ fn current_cache(found: &Vetted, deadline: Duration) -> Result<Option<Connection
 }
 
 /// Makes a valid cache of another version current, in place.
-fn renew_cache(path: &Path, deadline: Duration, notes: &mut Vec<Note>) -> Result<Connection> {
+fn renew_cache(
+    path: &Path,
+    log: &Connection,
+    deadline: Duration,
+    notes: &mut Vec<Note>,
+) -> Result<Connection> {
     let conn = connect_to_write(path, Durability::Normal, deadline)?;
     let renewed = (|| {
         if !old_cache::is_old(&conn).at(path, "read the old cache")? {
             return cache::recreate(&conn, path, Scope::Projections);
         }
-        notes.push(Note::OldCacheKept(old_cache::back_up(&conn, path)?));
+        notes.push(Note::OldCacheKept(old_cache::back_up(&conn, path, log)?));
         cache::recreate(&conn, path, Scope::Everything)
     })();
     match renewed {

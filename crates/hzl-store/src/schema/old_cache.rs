@@ -4,6 +4,7 @@
 //! workflows and the name of the device lived there, and nowhere else. They move to events.db,
 //! once, in the transaction that upgrades it; later the file is copied and emptied.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension as _;
 use rusqlite::limits::Limit;
+use rusqlite::named_params;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
@@ -21,6 +23,7 @@ use super::columns;
 use super::has_table;
 use crate::error::Context as _;
 use crate::error::Error;
+use crate::error::OnConnection as _;
 use crate::error::Result;
 use crate::paths::beside;
 use crate::vetted;
@@ -35,6 +38,7 @@ pub(crate) fn is_old(conn: &Connection) -> rusqlite::Result<bool> {
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
     pub(crate) device_id: Option<String>,
+    copy_name: Option<String>,
     tables: Vec<Table>,
 }
 
@@ -49,10 +53,15 @@ const DEVICE: &str = "
     select value from hzl_local_meta where key = 'device_id' and typeof(value) = 'text'";
 
 impl Carried {
-    /// Reads it, in one snapshot.
-    pub(crate) fn read(conn: &Connection) -> rusqlite::Result<Self> {
+    /// Reads it, in one snapshot, from the cache at `path`.
+    pub(crate) fn read(conn: &Connection, path: &Path) -> rusqlite::Result<Self> {
         let snapshot = conn.unchecked_transaction()?;
-        let mut carried = Self::default();
+        let copy = free_name(&path.with_extension("v5.bak"), ".");
+        let copy_name = copy.file_name().and_then(OsStr::to_str).map(str::to_owned);
+        let mut carried = Self {
+            copy_name,
+            ..Self::default()
+        };
         if has_table(conn, "hzl_local_meta")? {
             carried.device_id = conn.query_row(DEVICE, [], |row| row.get(0)).optional()?;
         }
@@ -68,6 +77,9 @@ impl Carried {
     /// Stores the rows under the columns that both sides have. Rows that are there already, or
     /// that no program could have written, are left out.
     pub(crate) fn store(&self, conn: &Connection) -> rusqlite::Result<()> {
+        if let Some(name) = &self.copy_name {
+            conn.execute(SET_COPY_NAME, named_params! { ":name": name })?;
+        }
         self.tables.iter().try_for_each(|table| table.store(conn))
     }
 }
@@ -108,13 +120,30 @@ impl Table {
     }
 }
 
+const SET_COPY_NAME: &str = "
+    insert into sync_state (key, value) values ('old_cache_copy', :name)";
+
+const COPY_NAME: &str = "select value from sync_state where key = 'old_cache_copy'";
+
+const FORGET_COPY_NAME: &str = "delete from sync_state where key = 'old_cache_copy'";
+
 /// Copies the cache to `cache.v5.bak`, or to the first free `cache.v5.bak.N`, and returns where.
+///
+/// The name was chosen when the log was upgraded, so that attempts which fail later, on a full
+/// disk say, do not leave one copy each.
 ///
 /// A copy, and not a rename: whoever has the file open, an HZL 3.2.0 above all, would go on
 /// writing to `-wal` and `-shm` under names that by then belong to another database.
-/// The caller holds the writer lock of events.db.
-pub(crate) fn back_up(conn: &Connection, path: &Path) -> Result<PathBuf> {
-    let backup = free_name(&path.with_extension("v5.bak"), ".");
+/// The caller holds the writer lock of `log`.
+pub(crate) fn back_up(conn: &Connection, path: &Path, log: &Connection) -> Result<PathBuf> {
+    let chosen: Option<String> = log
+        .query_row(COPY_NAME, [], |row| row.get(0))
+        .optional()
+        .on(log, "look up the name for a copy of the old cache")?;
+    let backup = match chosen {
+        Some(name) => path.with_file_name(name),
+        None => free_name(&path.with_extension("v5.bak"), "."),
+    };
     let partial = beside(&backup, ".partial");
     match fs::remove_file(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -145,6 +174,11 @@ pub(crate) fn back_up(conn: &Connection, path: &Path) -> Result<PathBuf> {
         .and_then(|open| open.sync_all())
         .at(directory, "flush the directory")?;
     Ok(backup)
+}
+
+/// Notes that the old cache has been replaced: the next one gets a name of its own.
+pub(crate) fn forget_copy_name(log: &Connection) -> rusqlite::Result<()> {
+    log.execute(FORGET_COPY_NAME, []).map(drop)
 }
 
 /// Returns `path`, or else the first of `path` + `separator` + 2, 3, … that does not exist.

@@ -1,6 +1,7 @@
 //! Stores of HZL 3.2.0 open in place.
 
 use std::fs;
+use std::time::Duration;
 
 use hzl_store::Access;
 use hzl_store::Error;
@@ -12,6 +13,7 @@ use crate::files::a_new_cache;
 use crate::files::append;
 use crate::files::directory;
 use crate::files::open;
+use crate::files::open_within;
 use crate::files::paths;
 use crate::files::text;
 
@@ -177,6 +179,30 @@ fn an_earlier_copy_is_never_overwritten() {
         b"precious"
     );
     assert!(directory.path().join("cache.v5.bak.2").exists());
+}
+
+#[test]
+fn attempts_that_fail_leave_one_copy_together() {
+    let directory = directory();
+    let paths = paths(directory.path());
+    lay_down(&paths);
+    let short = Duration::from_millis(50);
+    let program = Connection::open(&paths.cache).unwrap();
+    program.execute_batch("begin immediate").unwrap();
+    for _ in 0..2 {
+        let error = open_within(&paths, Access::Existing, short).unwrap_err();
+        assert!(matches!(error, Error::Busy { .. }), "{error:?}");
+    }
+    program.execute_batch("commit").unwrap();
+    open(&paths, Access::Existing).unwrap();
+    let copies = fs::read_dir(directory.path()).unwrap();
+    let names = copies.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(
+        names
+            .filter(|name| name.contains("bak"))
+            .collect::<Vec<_>>(),
+        ["cache.v5.bak"]
+    );
 }
 
 #[test]
