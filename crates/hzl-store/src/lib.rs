@@ -25,6 +25,7 @@ pub mod source;
 pub mod state;
 pub mod transaction;
 
+mod connect;
 mod vetted;
 
 pub use error::{Error, Result};
