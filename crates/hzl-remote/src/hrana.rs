@@ -199,6 +199,17 @@ impl Hrana {
             .collect()
     }
 
+    /// Leaves out the request `close` from the start: this server was seen to reject it.
+    pub fn leave_out_close(&mut self) {
+        self.dialect = Dialect::WithoutClose;
+    }
+
+    /// Tells whether the server rejects the request `close`.
+    #[must_use]
+    pub fn rejects_close(&self) -> bool {
+        self.dialect == Dialect::WithoutClose
+    }
+
     /// Returns how many HTTP requests were made, failed ones included.
     #[must_use]
     pub fn requests(&self) -> u64 {

@@ -9,3 +9,4 @@ pub mod error;
 pub mod hrana;
 pub mod http;
 pub mod secret;
+pub mod sync;

@@ -156,7 +156,7 @@ fn apply_appended(
     let appended = log::list_events_after(events, rowid, &state.device)?;
     let mut projector = Projector::new(cache)?;
     // Only a creation, a move or a project event looks at names.
-    let named = appended.iter().any(|placed| needs_projects(placed));
+    let named = appended.iter().any(needs_projects);
     let projects = if named {
         load_projects(events, state)?
     } else {

@@ -101,17 +101,17 @@ pub fn load(
 
 /// Whether deciding the command, or folding what it decides, looks at project names.
 fn needs_projects(command: &Command) -> bool {
-    match command {
-        Command::UpdateTask(update) => update.parent.is_some(),
-        other => matches!(
-            other,
-            Command::CreateProject { .. }
-                | Command::RenameProject { .. }
-                | Command::DeleteProject { .. }
-                | Command::AddTask(_)
-                | Command::MoveTask { .. }
-        ),
+    if let Command::UpdateTask(update) = command {
+        return update.parent.is_some();
     }
+    matches!(
+        command,
+        Command::CreateProject { .. }
+            | Command::RenameProject { .. }
+            | Command::DeleteProject { .. }
+            | Command::AddTask(_)
+            | Command::MoveTask { .. }
+    )
 }
 
 fn has_children(facts: &Facts, task_id: &TaskId) -> bool {

@@ -38,6 +38,7 @@ pub struct Ledger {
     pub(crate) files: Files,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) ids: Box<dyn IdSource>,
+    has_written: bool,
 }
 
 /// What a command did.
@@ -90,12 +91,22 @@ impl Ledger {
         let now = clock.now();
         let mut new_id = || ids.new_id(now);
         let files = Files::open(paths, access, OpenOptions::new(&mut new_id, now.millis()))?;
-        Ok(Self { files, clock, ids })
+        Ok(Self {
+            files,
+            clock,
+            ids,
+            has_written: false,
+        })
     }
 
     /// The files, for what only looks at them.
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// Tells whether this process has appended an event: then there is something to push.
+    pub fn has_written(&self) -> bool {
+        self.has_written
     }
 
     /// The local time.
@@ -162,6 +173,7 @@ impl Ledger {
             .first()
             .map(|(_, event)| event.event_id.as_str());
         transaction.commit_log(first)?;
+        self.has_written = true;
         self.follow();
         drop(queue);
         Ok(outcome)
@@ -200,10 +212,13 @@ impl Ledger {
 
     /// Goes on with projections in memory when those on disk cannot be written.
     fn read_apart(&mut self, error: Error) -> Result<()> {
-        match error {
-            Error::ReadOnly { .. } | Error::DiskFull { .. } => self.files.use_private_cache(),
-            Error::Corrupt { .. } => self.files.reset_cache(),
-            other => Err(other),
+        if matches!(error, Error::ReadOnly { .. } | Error::DiskFull { .. }) {
+            return self.files.use_private_cache();
+        }
+        if matches!(error, Error::Corrupt { .. }) {
+            self.files.reset_cache()
+        } else {
+            Err(error)
         }
     }
 

@@ -41,6 +41,10 @@ pub enum Key {
     Failures,
     /// The cloud takes no writes from this token.
     PullOnly,
+    /// Address and token of the last attempt, as a hash: a rejection holds until they change.
+    Target,
+    /// The server rejects the request `close`.
+    RejectsClose,
     /// When this device last wrote its row in the cloud's device list.
     AnnouncedAtMs,
 }
@@ -63,6 +67,8 @@ impl Key {
             Key::LastError => "last_sync_error",
             Key::Failures => "sync_failures",
             Key::PullOnly => "pull_only",
+            Key::Target => "target",
+            Key::RejectsClose => "rejects_close",
             Key::AnnouncedAtMs => "announced_at_ms",
         }
     }

@@ -22,6 +22,13 @@ use crate::transaction::WriteTransaction;
 /// The format this hzl writes.
 pub const SUPPORTED: Version = Version::new(1, 0);
 
+/// The trigger that keeps rows from being changed, for whoever had to drop it for a moment.
+pub(crate) const NO_UPDATE: &str = "
+    create trigger events_no_update before update on events
+    begin
+      select raise(abort, 'events are append-only: an event cannot be changed');
+    end";
+
 type Upgrade = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Every format there has been, with the step that leads to it from the one before.

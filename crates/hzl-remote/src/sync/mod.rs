@@ -1,0 +1,21 @@
+//! Cloud synchronisation: push what only this device has, pull what the cloud has.
+//!
+//! - [`wire`]: the tables and statements of the cloud, and their replies
+//! - [`plan`]: pure: what a reply means and what to do next
+//! - [`run`]: carries plans out on a ledger and a cloud
+//! - [`session`]: a sync with its bookkeeping: what `status` shows, and when to try again
+//! - [`policy`]: pure: when to sync, and how long to wait after a failure
+//!
+//! The law: a sync never deletes or changes an event here; what a reply says is final only when a pull
+//! has brought it back. So any request may be lost, repeated or cut, at any byte.
+
+pub mod error;
+pub mod plan;
+pub mod policy;
+pub mod run;
+pub mod session;
+pub mod wire;
+
+pub use error::SyncError;
+pub use run::{Progress, Report, SyncOptions, sync};
+pub use session::{Session, Target};

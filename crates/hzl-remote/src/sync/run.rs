@@ -1,0 +1,573 @@
+//! Carries a sync out: one request after another until nothing is left to send or to fetch.
+//!
+//! A request pushes the next chunk of the tail and pulls the next page in one round trip. A chunk is
+//! not pushed before the one before it has come back by a pull, so the last row known is always the
+//! cursor. Every step may be the last one: a kill between any two leaves a store that goes on.
+
+use hzl_core::time::Timestamp;
+use hzl_store::ledger::Ledger;
+use hzl_store::replica::{CHUNK_EVENTS, CloudDevice, Outgoing};
+use hzl_store::state::Key;
+
+use super::error::SyncError;
+use super::plan::{Verdict, View, judge};
+use super::wire::{self, PullReply, PushCondition};
+use crate::error::{RemoteError, SqlErrorKind};
+use crate::hrana::{Hrana, Outcome, Statement};
+
+/// Whatever runs statements of the cloud: a server, or a model of one.
+pub trait Remote {
+    /// Runs statements, each on its own, in one round trip.
+    ///
+    /// # Errors
+    /// When there is no usable reply; statements may have run all the same.
+    fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError>;
+
+    /// Round trips so far.
+    fn requests(&self) -> u64;
+}
+
+impl Remote for Hrana {
+    fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError> {
+        Hrana::pipeline(self, statements)
+    }
+
+    fn requests(&self) -> u64 {
+        Hrana::requests(self)
+    }
+}
+
+/// How to sync.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct SyncOptions {
+    /// Unite this ledger with another one in the cloud.
+    pub merge: bool,
+    /// Heal a cloud that was rewound, wiped or replaced: send again what it lost.
+    pub reset: bool,
+    /// Fetch the list of devices as well.
+    pub list_devices: bool,
+    /// The name other devices see.
+    pub device_name: Option<String>,
+}
+
+/// How far a sync is, for showing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Progress {
+    /// Own events confirmed so far.
+    pub pushed: u64,
+    /// Events of others taken over so far.
+    pub pulled: u64,
+    /// Own events that still wait.
+    pub pending: u64,
+}
+
+/// What a sync did.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Report {
+    /// Own events confirmed by the cloud.
+    pub pushed: u64,
+    /// Events of other devices taken over.
+    pub pulled: u64,
+    /// Events set aside, here or there.
+    pub quarantined: u64,
+    /// Round trips.
+    pub requests: u64,
+    /// Cloud sequence up to which everything is here.
+    pub cursor: i64,
+    /// The hash of all projections.
+    pub state_hash: String,
+    /// The token may not write: events wait here.
+    pub pull_only: bool,
+    /// This store was a copy of another one and is a device of its own now.
+    pub became_clone: bool,
+    /// Events that a rewound cloud had lost were sent again.
+    pub was_reset: bool,
+}
+
+const PAGE_ROWS: u32 = 1_000;
+const BUSY_TRIES: u32 = 20;
+const ANNOUNCE_INTERVAL_MS: i64 = 10 * 60_000;
+/// Rounds in which nothing moves before a sync gives up; one is normal after a refused push.
+const IDLE_ROUNDS: u32 = 3;
+
+/// Syncs until nothing is left to send or to fetch, then brings the projections up to date.
+///
+/// # Errors
+/// See [`SyncError`]; whatever was settled before stays settled.
+pub fn sync(
+    ledger: &mut Ledger,
+    remote: &mut dyn Remote,
+    options: &SyncOptions,
+    on_progress: &mut dyn FnMut(Progress),
+) -> Result<Report, SyncError> {
+    let before = remote.requests();
+    let mut run = Run {
+        ledger,
+        remote,
+        options,
+        report: Report::default(),
+        page_rows: PAGE_ROWS,
+        chunk_events: CHUNK_EVENTS,
+        busy: 0,
+        idle: 0,
+        announce: true,
+        resets: 0,
+    };
+    let done = run.until_clean(on_progress);
+    // What was pulled is shown even if the rest failed.
+    let folded = run.ledger.fold_pulled();
+    let mut report = run.report;
+    done?;
+    report.state_hash = folded?.to_string();
+    report.requests = remote.requests() - before;
+    report.cursor = ledger.cloud_cursor()?.map_or(0, |cursor| cursor.seq);
+    Ok(report)
+}
+
+struct Run<'a> {
+    ledger: &'a mut Ledger,
+    remote: &'a mut dyn Remote,
+    options: &'a SyncOptions,
+    report: Report,
+    page_rows: u32,
+    chunk_events: usize,
+    busy: u32,
+    idle: u32,
+    announce: bool,
+    resets: u32,
+}
+
+/// What a round came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Round {
+    Clean,
+    Again,
+}
+
+impl Run<'_> {
+    fn until_clean(&mut self, on_progress: &mut dyn FnMut(Progress)) -> Result<(), SyncError> {
+        loop {
+            let round = self.round()?;
+            on_progress(Progress {
+                pushed: self.report.pushed,
+                pulled: self.report.pulled,
+                pending: self.ledger.count_pending()?,
+            });
+            if round == Round::Clean {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One request: push a chunk, pull a page.
+    fn round(&mut self) -> Result<Round, SyncError> {
+        let view = self.view()?;
+        let chunk = self.next_chunk(&view)?;
+        let mut statements = vec![];
+        if !chunk.is_empty() {
+            statements.push(wire::push(&chunk, &self.condition(&view)?));
+        }
+        let announces = self.announces(&view, !chunk.is_empty())?;
+        if announces {
+            statements.push(wire::announce(&self.device()?));
+        }
+        let cursor = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
+        statements.push(wire::pull(cursor, self.page_rows));
+        let lists = self.options.list_devices && view.membership.joined.is_some();
+        if lists {
+            statements.push(wire::list_devices());
+        }
+        let sent_at = self.ledger.now();
+        let outcomes = match self.remote.pipeline(&statements) {
+            Ok(outcomes) => outcomes,
+            Err(error) if self.can_do_less(&error, chunk.len(), announces) => {
+                return Ok(Round::Again);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let clock = (sent_at, self.ledger.now());
+        let mut outcomes = outcomes.into_iter();
+        let pushed = if chunk.is_empty() {
+            None
+        } else {
+            outcomes.next()
+        };
+        if announces {
+            // Best effort: the list of devices is for people to look at.
+            self.note_announced(outcomes.next())?;
+        }
+        let pulled = outcomes.next().ok_or_else(|| bad_reply("it has no page"))?;
+        if let Some(Ok(devices)) = outcomes.next() {
+            self.ledger.store_devices(&wire::read_devices(&devices))?;
+        }
+        let accepted = match pushed {
+            Some(outcome) => self.after_push(outcome, &chunk)?,
+            None => 0,
+        };
+        self.after_pull(&view, pulled, clock, &chunk, accepted)
+    }
+
+    fn view(&self) -> Result<View, SyncError> {
+        Ok(View {
+            membership: self.ledger.membership()?,
+            cursor: self.ledger.cloud_cursor()?,
+            rewind_points: self.ledger.sync_state()?.rewind_points,
+        })
+    }
+
+    /// Nothing is pushed before the ledger in the cloud is known to be this one.
+    fn next_chunk(&self, view: &View) -> Result<Vec<Outgoing>, SyncError> {
+        if view.membership.joined.is_none() || self.report.pull_only {
+            return Ok(vec![]);
+        }
+        let mut chunk = self
+            .ledger
+            .list_outgoing(self.chunk_events.min(CHUNK_EVENTS))?;
+        // A chunk that was refused is halved, in the middle of a command if it must be.
+        chunk.truncate(self.chunk_events.max(1));
+        Ok(chunk)
+    }
+
+    fn condition(&self, view: &View) -> Result<PushCondition, SyncError> {
+        Ok(PushCondition {
+            anchor: view.cursor.clone(),
+            device: self.ledger.sync_state()?.device,
+            instance_id: view.membership.joined.clone().unwrap_or_default(),
+        })
+    }
+
+    // ---- the list of devices
+
+    fn announces(&mut self, view: &View, pushes: bool) -> Result<bool, SyncError> {
+        if !self.announce || self.report.pull_only || view.membership.joined.is_none() {
+            return Ok(false);
+        }
+        let log = &self.ledger.files().events;
+        let at = hzl_store::state::number(log, Key::AnnouncedAtMs)?;
+        let age = self.ledger.now().millis() - at;
+        Ok(pushes || !(0..ANNOUNCE_INTERVAL_MS).contains(&age))
+    }
+
+    fn device(&self) -> Result<CloudDevice, SyncError> {
+        Ok(CloudDevice {
+            device_id: self.ledger.sync_state()?.device.into_string(),
+            name: self.options.device_name.clone(),
+            hzl_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            last_seen_at: None,
+            acked_seq: self.ledger.cloud_cursor()?.map(|cursor| cursor.seq),
+            state_hash: Some(
+                hzl_store::projector::state_sum(&self.ledger.files().cache)?.to_string(),
+            ),
+        })
+    }
+
+    fn note_announced(&mut self, outcome: Option<Outcome>) -> Result<(), SyncError> {
+        self.announce = false;
+        if let Some(Ok(_)) = outcome {
+            let now = self.ledger.now().millis().to_string();
+            self.ledger.note_sync(&[(Key::AnnouncedAtMs, Some(now))])?;
+        }
+        Ok(())
+    }
+
+    // ---- replies
+
+    /// A whole request failed: tells whether a smaller one may do. A token that may only read is no
+    /// failure: pulling goes on.
+    fn can_do_less(&mut self, error: &RemoteError, chunk_events: usize, announces: bool) -> bool {
+        if matches!(error, RemoteError::Forbidden { .. }) && (chunk_events > 0 || announces) {
+            self.report.pull_only = true;
+            return true;
+        }
+        if matches!(error, RemoteError::BadRequest { status: 413, .. }) && chunk_events > 1 {
+            self.chunk_events = chunk_events / 2;
+            return true;
+        }
+        false
+    }
+
+    /// Returns how many events the cloud says it took; only a pull makes that true.
+    fn after_push(&mut self, outcome: Outcome, chunk: &[Outgoing]) -> Result<usize, SyncError> {
+        let error = match outcome {
+            Ok(rows) => {
+                self.chunk_events = CHUNK_EVENTS;
+                return Ok(rows.rows.len());
+            }
+            Err(error) => error,
+        };
+        match (error.kind(), chunk) {
+            (SqlErrorKind::Constraint | SqlErrorKind::TooBig, [culprit]) => {
+                self.ledger.quarantine(culprit, &error.to_string())?;
+                self.report.quarantined += 1;
+                self.chunk_events = CHUNK_EVENTS;
+                Ok(0)
+            }
+            (SqlErrorKind::Constraint | SqlErrorKind::TooBig, chunk) => {
+                self.chunk_events = chunk.len() / 2;
+                Ok(0)
+            }
+            (SqlErrorKind::ReadOnly, _) => {
+                self.report.pull_only = true;
+                Ok(0)
+            }
+            (SqlErrorKind::Busy, _) => self.wait_for_others(SyncError::Sql(error)).map(|()| 0),
+            // The pull in the same reply says the same, with better words.
+            (SqlErrorKind::NoSuchTable, _) => Ok(0),
+            (SqlErrorKind::Other, _) => Err(SyncError::Sql(error)),
+        }
+    }
+
+    fn after_pull(
+        &mut self,
+        view: &View,
+        outcome: Outcome,
+        clock: (Timestamp, Timestamp),
+        chunk: &[Outgoing],
+        accepted: usize,
+    ) -> Result<Round, SyncError> {
+        let reply = match outcome {
+            Ok(rows) => wire::read_pull(&rows).map_err(|reason| bad_reply(&reason))?,
+            Err(error) => return self.refused_pull(view, error),
+        };
+        match judge(view, &reply) {
+            Verdict::Accept => self.take_page(&reply, clock, chunk, accepted),
+            Verdict::Join => {
+                self.ledger.join(&reply.instance_id, &reply.rewind_points)?;
+                Ok(Round::Again)
+            }
+            Verdict::MeetOther => self.meet_other(view, &reply),
+            Verdict::CutAt(point) => {
+                self.ledger.rewind_to(point, &reply.rewind_points)?;
+                self.report.was_reset = true;
+                Ok(Round::Again)
+            }
+            Verdict::Rewound => self.reset(view, &reply.rewind_points),
+            Verdict::Replaced => self.replaced(view, &reply),
+            Verdict::NewerFormat => Err(SyncError::NewerFormat {
+                found: reply.format,
+                supported: wire::FORMAT,
+            }),
+        }
+    }
+
+    fn refused_pull(
+        &mut self,
+        view: &View,
+        error: crate::error::SqlError,
+    ) -> Result<Round, SyncError> {
+        match error.kind() {
+            SqlErrorKind::NoSuchTable if view.membership.joined.is_none() || self.options.reset => {
+                self.create_schema(view)?;
+                Ok(Round::Again)
+            }
+            SqlErrorKind::NoSuchTable => Err(SyncError::CloudChanged {
+                what: "the cloud database is empty, but this store was synced with it before"
+                    .to_owned(),
+            }),
+            SqlErrorKind::TooBig if self.page_rows > 1 => {
+                self.page_rows /= 2;
+                Ok(Round::Again)
+            }
+            SqlErrorKind::Busy => self
+                .wait_for_others(SyncError::Sql(error))
+                .map(|()| Round::Again),
+            _ => Err(SyncError::Sql(error)),
+        }
+    }
+
+    fn take_page(
+        &mut self,
+        reply: &PullReply,
+        (sent_at, arrived_at): (Timestamp, Timestamp),
+        chunk: &[Outgoing],
+        accepted: usize,
+    ) -> Result<Round, SyncError> {
+        let full = reply.rows.len() >= usize::try_from(self.page_rows).unwrap_or(usize::MAX);
+        let middle = sent_at.millis().midpoint(arrived_at.millis());
+        let offset = reply
+            .server_time
+            .map_or(0, |server| server.millis() - middle);
+        let known = self.ledger.sync_state()?.clock_offset_ms;
+        // The reply was under way for a while: smaller differences are noise, and cost a write.
+        let moved = (offset - known).abs() > 2 + (arrived_at.millis() - sent_at.millis());
+        if !reply.rows.is_empty() || moved {
+            let offset = if moved { offset } else { known };
+            let settled = self.ledger.settle(&reply.rows, offset)?;
+            self.report.pushed += settled.confirmed;
+            self.report.pulled += settled.pulled;
+            self.report.quarantined += settled.quarantined;
+            self.report.became_clone |= settled.became_clone;
+        }
+        if !reply.rows.is_empty() {
+            (self.idle, self.busy) = (0, 0);
+            // A page in the middle of a backlog; or the tail goes on behind it.
+            let more = full || !self.tail_is_empty()?;
+            return Ok(if more { Round::Again } else { Round::Clean });
+        }
+        if chunk.is_empty() && self.tail_is_empty()? {
+            return Ok(Round::Clean);
+        }
+        // Nothing came although something was sent, or something appeared meanwhile.
+        self.idle += u32::from(!chunk.is_empty() && accepted == 0);
+        if self.idle >= IDLE_ROUNDS && self.chunk_events == CHUNK_EVENTS {
+            return Err(SyncError::Stuck);
+        }
+        Ok(Round::Again)
+    }
+
+    fn tail_is_empty(&self) -> Result<bool, SyncError> {
+        Ok(self.report.pull_only || !self.ledger.has_outgoing()?)
+    }
+
+    fn wait_for_others(&mut self, error: SyncError) -> Result<(), SyncError> {
+        self.busy += 1;
+        if self.busy > BUSY_TRIES {
+            return Err(error);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(u64::from(5 * self.busy)));
+        Ok(())
+    }
+
+    // ---- joining
+
+    fn create_schema(&mut self, view: &View) -> Result<(), SyncError> {
+        let instance = view
+            .membership
+            .joined
+            .as_ref()
+            .unwrap_or(&view.membership.instance_id);
+        let outcomes = self.remote.pipeline(&wire::create_schema(instance));
+        let outcomes = outcomes.map_err(|error| match error {
+            RemoteError::Forbidden { .. } => SyncError::EmptyAndReadOnly,
+            other => SyncError::Remote(other),
+        })?;
+        for outcome in outcomes {
+            match outcome {
+                Ok(_) => {}
+                Err(error) if error.kind() == SqlErrorKind::ReadOnly => {
+                    return Err(SyncError::EmptyAndReadOnly);
+                }
+                // Another device may be doing the same at this moment.
+                Err(error) if error.kind() == SqlErrorKind::Busy => {
+                    return self.wait_for_others(SyncError::Sql(error));
+                }
+                Err(error) => return Err(SyncError::Sql(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The cloud holds another ledger. If one side is empty, there is nothing to confuse.
+    fn meet_other(&mut self, view: &View, reply: &PullReply) -> Result<Round, SyncError> {
+        let local_events = view.membership.own_events;
+        let cloud_events = if local_events == 0 {
+            0
+        } else {
+            self.count_cloud_events()?
+        };
+        if local_events > 0 && cloud_events > 0 && !self.options.merge {
+            return Err(SyncError::MergeRequired {
+                local_events,
+                cloud_events,
+            });
+        }
+        self.ledger.join(&reply.instance_id, &reply.rewind_points)?;
+        Ok(Round::Again)
+    }
+
+    fn count_cloud_events(&mut self) -> Result<u64, SyncError> {
+        match self
+            .remote
+            .pipeline(&[wire::count_events()])?
+            .into_iter()
+            .next()
+        {
+            Some(Ok(rows)) => Ok(wire::read_count(&rows)),
+            Some(Err(error)) => Err(SyncError::Sql(error)),
+            None => Err(bad_reply("it has no count")),
+        }
+    }
+
+    // ---- a cloud that is not what it was
+
+    fn replaced(&mut self, view: &View, reply: &PullReply) -> Result<Round, SyncError> {
+        if !self.options.reset {
+            return Err(SyncError::CloudChanged {
+                what: "the cloud database holds another ledger than the one this store was synced with"
+                    .to_owned(),
+            });
+        }
+        let cloud_events = self.count_cloud_events()?;
+        if cloud_events > 0 && !self.options.merge {
+            let local_events = view.membership.own_events;
+            return Err(SyncError::MergeRequired {
+                local_events,
+                cloud_events,
+            });
+        }
+        self.ledger.join(&reply.instance_id, &reply.rewind_points)?;
+        self.ledger.rewind_to(0, &reply.rewind_points)?;
+        self.report.was_reset = true;
+        Ok(Round::Again)
+    }
+
+    /// Finds where the common history ends, raises the epoch there, and makes everything above it
+    /// tail again.
+    fn reset(&mut self, view: &View, cloud_points: &[i64]) -> Result<Round, SyncError> {
+        if !self.options.reset {
+            return Err(SyncError::CloudChanged {
+                what: "the cloud database has lost events that this store had synced with it (restored from a backup?)"
+                    .to_owned(),
+            });
+        }
+        self.resets += 1;
+        if self.resets > 3 {
+            return Err(SyncError::Stuck);
+        }
+        let common = self.common_prefix(view)?;
+        let mut points = cloud_points.to_vec();
+        points.push(common);
+        let raised = self
+            .remote
+            .pipeline(&[wire::raise_epoch(cloud_points, &points)])?;
+        if let Some(Err(error)) = raised.into_iter().next() {
+            return Err(SyncError::Sql(error));
+        }
+        // If another device was faster, the next pull shows its point as well.
+        self.ledger.rewind_to(common, cloud_points)?;
+        self.report.was_reset = true;
+        Ok(Round::Again)
+    }
+
+    /// The last sequence up to which the cloud has every settled row of this store, unchanged.
+    fn common_prefix(&mut self, view: &View) -> Result<i64, SyncError> {
+        let end = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
+        let mut common = 0;
+        while common < end {
+            let mine = self.ledger.list_settled(common, 5_000)?;
+            let theirs = self.remote.pipeline(&[wire::list_rows(common, 5_000)])?;
+            let theirs = match theirs.into_iter().next() {
+                Some(Ok(rows)) => wire::read_rows(&rows),
+                Some(Err(error)) => return Err(SyncError::Sql(error)),
+                None => return Err(bad_reply("it has no rows")),
+            };
+            let same = mine.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
+            common = same
+                .checked_sub(1)
+                .and_then(|at| mine.get(at))
+                .map_or(common, |row| row.seq);
+            if same < mine.len() || mine.is_empty() {
+                break;
+            }
+        }
+        Ok(common)
+    }
+}
+
+fn bad_reply(reason: &str) -> SyncError {
+    let host = "the server".to_owned();
+    SyncError::Remote(RemoteError::BadReply {
+        host,
+        reason: reason.to_owned(),
+    })
+}

@@ -1,0 +1,180 @@
+//! Devices under test: a store in a temporary directory each, and a cloud they share.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails has failed its test"
+)]
+
+use hzl_core::command::{Actor, AddTask, ClaimTask, Command, Transition};
+use hzl_core::ids::{ProjectName, TaskId};
+use hzl_core::task::{Status, Task};
+use hzl_remote::endpoint::{Endpoint, InsecureHttp};
+use hzl_remote::hrana::Hrana;
+use hzl_remote::http::Timeouts;
+use hzl_remote::secret::Secret;
+use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
+use hzl_store::ledger::{ExecuteError, Ledger, Outcome};
+use hzl_store::{Access, StorePaths, projector, query};
+use tempfile::TempDir;
+
+/// One machine.
+pub(crate) struct Device {
+    pub(crate) ledger: Ledger,
+    pub(crate) home: TempDir,
+}
+
+impl Device {
+    /// A new machine with an empty store.
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(&paths(&home), Access::ReadWrite).unwrap();
+        ledger.ensure_inbox().unwrap();
+        Self { ledger, home }
+    }
+
+    /// A machine whose disk is a copy of this one's.
+    pub(crate) fn copy(&self) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(self.home.path()).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_string_lossy().ends_with(".lock") {
+                continue;
+            }
+            std::fs::copy(entry.path(), home.path().join(entry.file_name())).unwrap();
+        }
+        let ledger = Ledger::open(&paths(&home), Access::ReadWrite).unwrap();
+        Self { ledger, home }
+    }
+
+    pub(crate) fn execute(&mut self, command: &Command, author: &str) -> Outcome {
+        self.try_execute(command, author).unwrap()
+    }
+
+    pub(crate) fn try_execute(
+        &mut self,
+        command: &Command,
+        author: &str,
+    ) -> Result<Outcome, ExecuteError> {
+        let actor = Actor {
+            author: Some(author.to_owned()),
+            ..Actor::default()
+        };
+        self.ledger.execute(command, &actor)
+    }
+
+    /// Adds a ready task to the inbox.
+    pub(crate) fn add(&mut self, title: &str) -> TaskId {
+        let task_id = self.ledger.new_task_id();
+        let add = AddTask {
+            task_id: task_id.clone(),
+            title: title.to_owned(),
+            project: ProjectName::inbox(),
+            description: None,
+            links: vec![],
+            tags: vec![],
+            priority: 0,
+            depends_on: vec![],
+            parent: None,
+            status: Status::Ready,
+            agent: None,
+            comment: None,
+            due_at: None,
+            metadata: None,
+            stale_after_minutes: None,
+        };
+        self.execute(&Command::AddTask(Box::new(add)), "adder");
+        task_id
+    }
+
+    pub(crate) fn claim(&mut self, task_id: &TaskId, agent: &str) -> Outcome {
+        let claim = ClaimTask {
+            task_id: task_id.clone(),
+            lease_minutes: None,
+        };
+        self.execute(&Command::ClaimTask(claim), agent)
+    }
+
+    pub(crate) fn complete(&mut self, task_id: &TaskId, agent: &str) -> Outcome {
+        let transition = Transition {
+            task_id: task_id.clone(),
+            comment: None,
+        };
+        self.execute(&Command::CompleteTask(transition), agent)
+    }
+
+    pub(crate) fn task(&mut self, task_id: &TaskId) -> Option<Task> {
+        let found = self
+            .ledger
+            .read(|cache| projector::find_task(cache, task_id))
+            .unwrap();
+        found.map(|stored| stored.task)
+    }
+
+    pub(crate) fn titles(&mut self) -> Vec<String> {
+        let all = query::tasks::ListFilter::default();
+        let page = self
+            .ledger
+            .read(|cache| query::tasks::list(cache, &all, 0, 1_000))
+            .unwrap();
+        page.tasks
+            .into_iter()
+            .map(|stored| stored.task.title)
+            .collect()
+    }
+
+    pub(crate) fn conflicts(&mut self) -> u64 {
+        self.ledger.read(query::conflicts::count).unwrap()
+    }
+
+    /// The state hash, checked against a rebuild from the first event.
+    pub(crate) fn hash(&mut self) -> String {
+        let kept = self.ledger.read(projector::state_sum).unwrap();
+        self.ledger.rebuild().unwrap();
+        let rebuilt = self.ledger.read(projector::state_sum).unwrap();
+        assert_eq!(
+            kept, rebuilt,
+            "the projections are what a rebuild makes of the log"
+        );
+        kept.to_string()
+    }
+
+    pub(crate) fn sync(&mut self, cloud: &Cloud) -> Report {
+        self.try_sync(cloud, &SyncOptions::default()).unwrap()
+    }
+
+    pub(crate) fn try_sync(
+        &mut self,
+        cloud: &Cloud,
+        options: &SyncOptions,
+    ) -> Result<Report, SyncError> {
+        sync(&mut self.ledger, &mut cloud.client(), options, &mut |_| {})
+    }
+}
+
+fn paths(home: &TempDir) -> StorePaths {
+    StorePaths {
+        events: home.path().join("events.db"),
+        cache: home.path().join("cache.db"),
+    }
+}
+
+/// Where devices meet.
+pub(crate) struct Cloud {
+    pub(crate) url: String,
+    pub(crate) token: Option<String>,
+}
+
+impl Cloud {
+    pub(crate) fn at(url: String) -> Self {
+        Self { url, token: None }
+    }
+
+    pub(crate) fn client(&self) -> Hrana {
+        let endpoint = Endpoint::parse(&self.url, InsecureHttp::Refused).unwrap();
+        let timeouts = Timeouts {
+            connect: std::time::Duration::from_secs(10),
+            total: std::time::Duration::from_secs(30),
+        };
+        Hrana::new(endpoint, self.token.as_deref().map(Secret::new), timeouts)
+    }
+}
