@@ -4,11 +4,11 @@
 //! `lease_renewed`), and every added field is optional, so that older readers skip it. Unknown types
 //! and payloads that do not decode are kept as they are and change nothing.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ids::{DeviceId, EventId, ProjectName, TaskId};
+use crate::lenient;
 use crate::order::Position;
 use crate::task::Status;
 use crate::time::Timestamp;
@@ -428,20 +428,20 @@ impl Payload {
             };
         }
         let decoded = match kind {
-            "task_created" => decode_as(data).map(Payload::TaskCreated),
-            "status_changed" => decode_as(data).map(Payload::StatusChanged),
-            "task_moved" => decode_as(data).map(Payload::TaskMoved),
-            "dependency_added" => decode_as(data).map(Payload::DependencyAdded),
-            "dependency_removed" => decode_as(data).map(Payload::DependencyRemoved),
-            "task_updated" => decode_as(data).map(Payload::TaskUpdated),
-            "task_archived" => decode_as(data).map(Payload::TaskArchived),
-            "task_deleted" => decode_as(data).map(Payload::TaskDeleted),
-            "lease_renewed" => decode_as(data).map(Payload::LeaseRenewed),
-            "comment_added" => decode_as(data).map(Payload::CommentAdded),
-            "checkpoint_recorded" => decode_as(data).map(Payload::CheckpointRecorded),
-            "project_created" => decode_as(data).map(Payload::ProjectCreated),
-            "project_renamed" => decode_as(data).map(Payload::ProjectRenamed),
-            "project_deleted" => decode_as(data).map(Payload::ProjectDeleted),
+            "task_created" => lenient::decode(data).map(Payload::TaskCreated),
+            "status_changed" => lenient::decode(data).map(Payload::StatusChanged),
+            "task_moved" => lenient::decode(data).map(Payload::TaskMoved),
+            "dependency_added" => lenient::decode(data).map(Payload::DependencyAdded),
+            "dependency_removed" => lenient::decode(data).map(Payload::DependencyRemoved),
+            "task_updated" => lenient::decode(data).map(Payload::TaskUpdated),
+            "task_archived" => lenient::decode(data).map(Payload::TaskArchived),
+            "task_deleted" => lenient::decode(data).map(Payload::TaskDeleted),
+            "lease_renewed" => lenient::decode(data).map(Payload::LeaseRenewed),
+            "comment_added" => lenient::decode(data).map(Payload::CommentAdded),
+            "checkpoint_recorded" => lenient::decode(data).map(Payload::CheckpointRecorded),
+            "project_created" => lenient::decode(data).map(Payload::ProjectCreated),
+            "project_renamed" => lenient::decode(data).map(Payload::ProjectRenamed),
+            "project_deleted" => lenient::decode(data).map(Payload::ProjectDeleted),
             _ => None,
         };
         decoded.unwrap_or_else(|| Payload::Unknown {
@@ -503,36 +503,6 @@ impl Payload {
             Payload::ProjectCreated(_) | Payload::ProjectRenamed(_) | Payload::ProjectDeleted(_)
         )
     }
-}
-
-/// Decodes strictly, else without the keys that have a wrong type.
-fn decode_as<T: DeserializeOwned>(data: &str) -> Option<T> {
-    if let Ok(value) = serde_json::from_str(data) {
-        return Some(value);
-    }
-    let Ok(Value::Object(mut object)) = serde_json::from_str::<Value>(data) else {
-        return None;
-    };
-    let keys: Vec<String> = object.keys().cloned().collect();
-    for key in keys {
-        // A key is at fault if leaving it out changes the complaint.
-        let before = serde_json::from_value::<T>(Value::Object(object.clone())).err()?;
-        let value = object.shift_remove(&key)?;
-        match serde_json::from_value::<T>(Value::Object(object.clone())) {
-            Ok(decoded) => return Some(decoded),
-            Err(after) if after.to_string() != before.to_string() && !missing(&after, &key) => {}
-            Err(_) => {
-                object.insert(key, value);
-            }
-        }
-    }
-    None
-}
-
-fn missing(error: &serde_json::Error, key: &str) -> bool {
-    error
-        .to_string()
-        .contains(&format!("missing field `{key}`"))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod event;
 pub mod fold;
 pub mod graph;
 pub mod ids;
+mod lenient;
 pub mod limits;
 pub mod order;
 pub mod project;
