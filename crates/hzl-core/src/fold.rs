@@ -199,7 +199,8 @@ impl TaskFold {
                     .clone()
                     .or_else(|| placed.event.agent_id.clone())
             });
-            let resumes = from == Status::Blocked && task.claim.is_some();
+            let resumes =
+                from == Status::Blocked && task.claim.is_some() && !task.memory.claim_is_over;
             if !resumes {
                 let unclaimed = from == Status::Blocked && placed.event.is_legacy();
                 task.claimed_at = if unclaimed {
@@ -209,6 +210,7 @@ impl TaskFold {
                 };
                 task.claim = Some(placed.event.event_id.clone());
                 task.memory.claim_is_legacy = placed.event.is_legacy();
+                task.memory.claim_is_over = false;
                 task.memory.stamps.remove(Field::Agent.name());
             }
             if from == Status::InProgress {
@@ -236,7 +238,12 @@ impl TaskFold {
                 task.progress = Some(limits::PROGRESS_MAX);
             }
         }
-        task.terminal_at = to.is_terminal().then_some(now);
+        if to.is_terminal() {
+            task.terminal_at = Some(now);
+        } else if !placed.event.is_legacy() {
+            // HZL 3.2.0 kept it through a reopening, and its logs must read the same.
+            task.terminal_at = None;
+        }
         set_status(task, to, placed);
     }
 
@@ -269,7 +276,7 @@ impl TaskFold {
 
     fn renew_lease(&mut self, task: &mut Task, placed: &PlacedEvent, renewed: &LeaseRenewed) {
         let end = lease_end(&renewed.lease_until, placed);
-        if renewed.claim.is_some() && renewed.claim == task.claim && task.status.is_held() {
+        if renewed.claim.is_some() && renewed.claim == task.claim && task.is_owned() {
             if end > task.lease_until {
                 task.lease_until = end;
                 task.updated_at = task.updated_at.max(placed.effective_ts());
@@ -302,8 +309,13 @@ impl TaskFold {
         let Some(field) = Field::find(&updated.field) else {
             return;
         };
-        if field == Field::Agent && !placed.event.is_legacy() {
-            let routed = !task.status.is_held() && updated.claim == task.claim;
+        if field == Field::Agent {
+            // Nobody is put in the place of a holder; an event of HZL 3.2.0 may do that to its own kind.
+            let routed = if placed.event.is_legacy() {
+                !task.is_owned() || task.memory.claim_is_legacy
+            } else {
+                !task.is_owned() && updated.claim == task.claim
+            };
             if !routed {
                 let winner = task.memory.last_status.as_ref();
                 let (wanted, stands) = (updated.new_value.clone(), json!(task.agent));
@@ -339,7 +351,11 @@ impl TaskFold {
         context: FoldContext<'_>,
     ) {
         let project = context.projects.resolve_at(to, placed.position);
-        let stands = json!(context.projects.name_of(&task.project));
+        // Only for a conflict row; there is none without an earlier write.
+        let stands = match task.memory.stamps.contains_key("project") {
+            true => json!(context.projects.name_at(&task.project, placed.position)),
+            false => Value::Null,
+        };
         let write = Write {
             key: "project",
             wanted: json!(to),
@@ -384,9 +400,8 @@ impl TaskFold {
             if !wins {
                 return;
             }
-        } else if !present {
-            return;
         }
+        // A removal of what was never there is remembered too: it competes with a concurrent addition.
         task.memory.edges.insert(
             on.clone(),
             Edge {
@@ -566,12 +581,14 @@ fn create(
             last_status: None,
             has_device: false,
             claim_is_legacy: false,
+            claim_is_over: false,
         },
     }
 }
 
 fn set_status(task: &mut Task, status: Status, placed: &PlacedEvent) {
     task.status = status;
+    task.memory.claim_is_over |= task.claim.is_some() && !status.is_held();
     task.memory.has_device |= !placed.event.is_legacy();
     task.memory.last_status = Some(Stamp::of(placed));
     touch(task, placed);

@@ -15,7 +15,7 @@ use crate::ids::{EventId, ProjectIdentity, ProjectName};
 use crate::order::Position;
 use crate::time::Timestamp;
 
-/// One project that an event created.
+/// One project that an event created or deleted.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Project {
     /// What it is.
@@ -28,7 +28,7 @@ pub struct Project {
     pub is_protected: bool,
     /// Effective time of its creation.
     pub created_at: Timestamp,
-    /// The event that created it.
+    /// The event that created it; of one that was only ever deleted, that event.
     pub created_by: EventId,
     /// Deleted; a task that is neither archived nor deleted keeps it in being.
     pub is_deleted: bool,
@@ -65,7 +65,7 @@ impl Projects {
             Payload::ProjectRenamed(renamed) => {
                 self.rename(&renamed.old_name, &renamed.new_name, placed)
             }
-            Payload::ProjectDeleted(deleted) => self.delete(&deleted.name),
+            Payload::ProjectDeleted(deleted) => self.delete(&deleted.name, placed),
             _ => return,
         };
         if !applied {
@@ -99,6 +99,19 @@ impl Projects {
             .unwrap_or_else(|| ProjectName::from(base_name(identity)))
     }
 
+    /// What a project was called at a position. Names given later do not matter, so what is said about
+    /// an event stays as it is when the log grows.
+    pub fn name_at(&self, identity: &ProjectIdentity, position: Position) -> ProjectName {
+        let given = self.names.iter().flat_map(|(name, meanings)| {
+            let mine = meanings.iter().filter(|(_, meant)| meant == identity);
+            mine.map(move |(from, _)| (from, name))
+        });
+        match given.filter(|(from, _)| **from < position).max() {
+            Some((_, name)) => name.clone(),
+            None => ProjectName::from(base_name(identity)),
+        }
+    }
+
     /// The project of this name that was created and not deleted.
     pub fn find_live(&self, name: &ProjectName) -> Option<&Project> {
         self.projects
@@ -106,7 +119,7 @@ impl Projects {
             .filter(|p| !p.is_deleted && p.name == *name)
     }
 
-    /// Every project that was ever created, by identity.
+    /// Every project that was ever created or deleted, by identity.
     pub fn list(&self) -> impl Iterator<Item = &Project> {
         self.projects.values()
     }
@@ -169,14 +182,25 @@ impl Projects {
         true
     }
 
-    fn delete(&mut self, name: &ProjectName) -> bool {
+    fn delete(&mut self, name: &ProjectName, placed: &PlacedEvent) -> bool {
         let identity = self.resolve(name);
         if self.name_of(&identity) != *name {
             return false;
         }
-        if let Some(project) = self.projects.get_mut(&identity) {
-            project.is_deleted = true;
-        }
+        // One that no event created is deleted all the same: it cannot be renamed afterwards.
+        let project = self
+            .projects
+            .entry(identity.clone())
+            .or_insert_with(|| Project {
+                identity,
+                name: name.clone(),
+                description: None,
+                is_protected: false,
+                created_at: placed.effective_ts(),
+                created_by: placed.event.event_id.clone(),
+                is_deleted: true,
+            });
+        project.is_deleted = true;
         true
     }
 

@@ -143,6 +143,10 @@ pub struct Memory {
     /// The last claim was made by HZL 3.2.0.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub claim_is_legacy: bool,
+    /// The last claim was given back, or its work was finished: nobody acts under it again, even if
+    /// the task is blocked and unblocked afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub claim_is_over: bool,
 }
 
 /// The last write about one dependency.
@@ -164,6 +168,11 @@ impl Task {
             .iter()
             .filter(|(_, edge)| edge.present)
             .map(move |(id, edge)| (id, edge.stamp.as_ref().unwrap_or(created)))
+    }
+
+    /// Tells whether somebody holds the task.
+    pub fn is_owned(&self) -> bool {
+        self.status.is_held() && self.claim.is_some() && !self.memory.claim_is_over
     }
 
     /// The current value of a field, as JSON.

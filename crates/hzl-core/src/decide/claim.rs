@@ -121,8 +121,8 @@ pub(super) fn renew(
 ) -> Result<Vec<Draft>, Rejection> {
     let task = &facts.load(task_id)?.task;
     drafts.check_claim(task)?;
-    if !task.status.is_held() {
-        let (status, expected) = (task.status, "in_progress or blocked");
+    if !task.is_owned() {
+        let (status, expected) = (task.status, "claimed");
         let task_id = task_id.clone();
         return Err(Rejection::StatusRefused {
             action: "renew the lease of",

@@ -24,6 +24,15 @@ pub(super) fn update(
         if old_value == value {
             continue;
         }
+        if field == Field::Agent && task.task.is_owned() {
+            // Whoever holds a task is replaced by a take-over, never by routing.
+            return Err(Rejection::StatusRefused {
+                action: "route",
+                task_id: update.task_id.clone(),
+                status: task.task.status,
+                expected: "released",
+            });
+        }
         let claim = task.task.claim.clone().filter(|_| field == Field::Agent);
         let field = field.name().to_owned();
         let updated = TaskUpdated {
