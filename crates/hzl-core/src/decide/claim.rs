@@ -87,7 +87,8 @@ pub(super) fn steal(
     if !steal.force {
         let holder = task.agent.clone().filter(|name| !name.is_empty());
         match (task.lease_until, holder) {
-            (Some(end), holder) if end > now => {
+            // It ends at the end of that millisecond: the fold asks for an end before the event.
+            (Some(end), holder) if end >= now => {
                 let agent = holder.unwrap_or_else(|| "somebody".to_owned());
                 return Err(Rejection::LeaseNotExpired { task_id, agent });
             }

@@ -14,11 +14,11 @@ pub(super) fn set_status(
     status: Status,
 ) -> Result<Vec<Draft>, Rejection> {
     let task = &facts.load(task_id)?.task;
+    drafts.check_claim(task)?;
     if task.status == Status::Archived {
         return Err(refuse("set the status of", task, "anything but archived"));
     }
     if task.status != status {
-        drafts.check_claim(task)?;
         change(&mut drafts, task, status);
     }
     Ok(drafts.list)
@@ -30,6 +30,7 @@ pub(super) fn complete(
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
     let task = &facts.load(&transition.task_id)?.task;
+    drafts.check_claim(task)?;
     if !task.status.is_held() {
         return Err(wrong_status("complete", task, "in_progress or blocked"));
     }
@@ -42,6 +43,7 @@ pub(super) fn release(
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
     let task = &facts.load(&transition.task_id)?.task;
+    drafts.check_claim(task)?;
     if task.status != Status::InProgress {
         return Err(refuse("release", task, "in_progress"));
     }
@@ -54,6 +56,7 @@ pub(super) fn block(
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
     let task = &facts.load(&transition.task_id)?.task;
+    drafts.check_claim(task)?;
     if !task.status.is_held() {
         return Err(wrong_status("block", task, "in_progress or blocked"));
     }
@@ -67,6 +70,7 @@ pub(super) fn unblock(
     release: bool,
 ) -> Result<Vec<Draft>, Rejection> {
     let task = &facts.load(&transition.task_id)?.task;
+    drafts.check_claim(task)?;
     if task.status != Status::Blocked {
         return Err(refuse("unblock", task, "blocked"));
     }
@@ -85,6 +89,7 @@ pub(super) fn reopen(
     to: Status,
 ) -> Result<Vec<Draft>, Rejection> {
     let task = &facts.load(&transition.task_id)?.task;
+    drafts.check_claim(task)?;
     if task.status != Status::Done {
         return Err(refuse("reopen", task, "done"));
     }
@@ -97,7 +102,6 @@ fn finish(
     to: Status,
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
-    drafts.check_claim(task)?;
     change(&mut drafts, task, to);
     drafts.push_comment(&task.task_id, transition.comment.as_deref())?;
     Ok(drafts.list)
@@ -130,5 +134,92 @@ fn wrong_status(action: &'static str, task: &Task, expected: &'static str) -> Re
         task_id,
         status,
         expected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{ClaimTask, Command, StealTask, SubtaskPolicy};
+    use crate::decide::kit::{change, decided, facts, task, transition};
+
+    fn outcome(status: Status, command: &Command) -> Option<(Status, Status)> {
+        decided(&facts(vec![task("t", status)]), command)
+            .ok()
+            .map(|drafts| change(&drafts))
+    }
+
+    /// `tasks.md` §3: what is allowed from where, and leads where.
+    #[test]
+    fn transitions_are_those_of_the_reference() {
+        use Status::{Archived, Backlog, Blocked, Done, InProgress, Ready};
+        let t = || transition("t");
+        let unblock = |release| Command::UnblockTask {
+            transition: t(),
+            release,
+        };
+        let reopen = |to| Command::ReopenTask {
+            transition: t(),
+            to,
+        };
+        let claim = Command::ClaimTask(ClaimTask {
+            task_id: "t".into(),
+            lease_minutes: Some(5),
+        });
+        let steal = Command::StealTask(StealTask {
+            task_id: "t".into(),
+            agent: None,
+            force: true,
+            if_expired: false,
+            lease_minutes: None,
+        });
+        let archive = Command::ArchiveTask {
+            transition: t(),
+            subtasks: SubtaskPolicy::Refuse,
+        };
+        let table: [(Command, &[Status], Status); 10] = [
+            (claim, &[Ready], InProgress),
+            (Command::CompleteTask(t()), &[InProgress, Blocked], Done),
+            (Command::ReleaseTask(t()), &[InProgress], Ready),
+            (Command::BlockTask(t()), &[InProgress, Blocked], Blocked),
+            (unblock(false), &[Blocked], InProgress),
+            (unblock(true), &[Blocked], Ready),
+            (reopen(Ready), &[Done], Ready),
+            (reopen(Backlog), &[Done], Backlog),
+            (steal, &[InProgress], InProgress),
+            (
+                archive,
+                &[Backlog, Ready, InProgress, Blocked, Done],
+                Archived,
+            ),
+        ];
+        for (command, allowed, to) in &table {
+            for from in Status::ALL {
+                let expected = allowed.contains(&from).then_some((from, *to));
+                assert_eq!(outcome(from, command), expected, "{command:?} from {from}");
+            }
+        }
+    }
+
+    #[test]
+    fn set_status_goes_anywhere_but_out_of_the_archive() {
+        for from in Status::ALL {
+            for to in Status::ALL {
+                let task_id = TaskId::from("t");
+                let command = Command::SetStatus {
+                    task_id,
+                    status: to,
+                };
+                let decided = decided(&facts(vec![task("t", from)]), &command);
+                match decided {
+                    Ok(drafts) if from == to => assert_eq!(drafts, []),
+                    Ok(drafts) => assert_eq!(change(&drafts), (from, to)),
+                    Err(refused) => {
+                        assert_eq!(from, Status::Archived);
+                        assert_eq!(refused.code(), "task_invalid_status_transition");
+                    }
+                }
+            }
+        }
     }
 }

@@ -8,10 +8,14 @@ mod check;
 mod claim;
 mod create;
 mod dependency;
+#[cfg(test)]
+mod kit;
 mod lifecycle;
 mod note;
 mod project;
 mod prune;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::collections::BTreeMap;
@@ -84,6 +88,9 @@ impl Facts {
 
 /// Decides what a command does: the events to append, in order. An empty list is a success that
 /// changes nothing.
+///
+/// `now` is the timestamp that the first event will bear, from the hybrid clock. With the bare clock,
+/// where that lags behind, a lease would be shorter than asked, for it is measured from the event.
 ///
 /// # Errors
 /// The [`Rejection`] that says which rule forbids it. Nothing may be written then.
@@ -186,10 +193,13 @@ impl Drafts<'_> {
         Ok(())
     }
 
-    /// Refuses if the caller acts under a claim that is no longer current.
+    /// Refuses if the caller acts under a claim that is no longer current: another was made, or it was
+    /// given back. A finished task's claim stays good for what may be done to finished tasks. Asked
+    /// before the status is: whoever lost a task should hear that, not what became of it.
     fn check_claim(&self, task: &Task) -> Result<(), Rejection> {
+        let over = !task.is_owned() && !task.status.is_terminal();
         match &self.actor.claim {
-            Some(claim) if task.claim.as_ref() != Some(claim) || !task.status.is_held() => {
+            Some(claim) if task.claim.as_ref() != Some(claim) || over => {
                 Err(Rejection::ClaimLost {
                     task_id: task.task_id.clone(),
                     claim: claim.clone(),
