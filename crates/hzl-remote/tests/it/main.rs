@@ -2,4 +2,6 @@
 
 mod devices;
 mod hrana;
+mod model_cloud;
+mod schedules;
 mod sync_round_trip;

@@ -1,0 +1,163 @@
+//! A cloud in memory: the real statements on a real SQLite, and faults on the way.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails has failed its test"
+)]
+
+use hzl_remote::error::{Phase, RemoteError, SqlError};
+use hzl_remote::hrana::{Outcome, Rows, Statement, Value};
+use hzl_remote::sync::run::Remote;
+use rusqlite::Connection;
+use rusqlite::types::{Value as SqlValue, ValueRef};
+
+/// What happens to a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// It never arrives.
+    RequestLost,
+    /// It is carried out, and nobody hears of it.
+    ReplyLost,
+}
+
+/// The database that devices share.
+pub(crate) struct ModelCloud {
+    conn: Connection,
+}
+
+/// One device's connection to it.
+pub(crate) struct Line<'cloud> {
+    cloud: &'cloud ModelCloud,
+    /// The fault of each request to come; then none.
+    faults: Vec<Option<Fault>>,
+    requests: u64,
+}
+
+impl ModelCloud {
+    pub(crate) fn new() -> Self {
+        Self {
+            conn: Connection::open_in_memory().unwrap(),
+        }
+    }
+
+    pub(crate) fn line(&self, mut faults: Vec<Option<Fault>>) -> Line<'_> {
+        faults.reverse();
+        Line {
+            cloud: self,
+            faults,
+            requests: 0,
+        }
+    }
+
+    /// The ids of all events there, by sequence.
+    pub(crate) fn event_ids(&self) -> Vec<String> {
+        let mut statement = self
+            .conn
+            .prepare("select event_id from hzl_events order by seq")
+            .unwrap();
+        let ids = statement.query_map([], |row| row.get(0)).unwrap();
+        ids.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Loses the last `count` rows, as a restored backup does. The next row gets a sequence that was
+    /// in use before.
+    pub(crate) fn rewind(&self, count: usize) {
+        self.conn
+            .execute(
+                "delete from hzl_events where seq in
+                   (select seq from hzl_events order by seq desc limit ?1)",
+                [i64::try_from(count).unwrap()],
+            )
+            .unwrap();
+        self.conn
+            .execute_batch(
+                "update sqlite_sequence
+                    set seq = (select coalesce(max(seq), 0) from hzl_events)
+                  where name = 'hzl_events'",
+            )
+            .unwrap();
+    }
+
+    fn run(&self, statement: &Statement) -> Outcome {
+        self.query(statement).map_err(|error| {
+            let code = match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::ConstraintViolation) => "SQLITE_CONSTRAINT",
+                _ => "SQLITE_UNKNOWN",
+            };
+            SqlError {
+                code: code.to_owned(),
+                message: error.to_string(),
+            }
+        })
+    }
+
+    fn query(&self, statement: &Statement) -> rusqlite::Result<Rows> {
+        let mut prepared = self.conn.prepare(&statement.sql)?;
+        let columns: Vec<String> = prepared
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let width = columns.len();
+        let args = statement.args.iter().map(|value| match value {
+            Value::Null => SqlValue::Null,
+            Value::Integer(number) => SqlValue::Integer(*number),
+            Value::Real(number) => SqlValue::Real(*number),
+            Value::Text(text) => SqlValue::Text(text.clone()),
+            Value::Blob(bytes) => SqlValue::Blob(bytes.clone()),
+        });
+        let mut rows = prepared.query(rusqlite::params_from_iter(args))?;
+        let mut read = vec![];
+        while let Some(row) = rows.next()? {
+            let value = |column| {
+                Ok(match row.get_ref(column)? {
+                    ValueRef::Null => Value::Null,
+                    ValueRef::Integer(number) => Value::Integer(number),
+                    ValueRef::Real(number) => Value::Real(number),
+                    ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+                })
+            };
+            read.push(
+                (0..width)
+                    .map(value)
+                    .collect::<rusqlite::Result<Vec<_>>>()?,
+            );
+        }
+        drop(rows);
+        drop(prepared);
+        Ok(Rows {
+            columns,
+            rows: read,
+            affected_row_count: self.conn.changes(),
+        })
+    }
+}
+
+impl Remote for Line<'_> {
+    fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError> {
+        self.requests += 1;
+        let fault = self.faults.pop().flatten();
+        let lost = || RemoteError::Timeout {
+            host: "model".to_owned(),
+            phase: Phase::Reply,
+            limit: std::time::Duration::ZERO,
+        };
+        if fault == Some(Fault::RequestLost) {
+            return Err(lost());
+        }
+        let outcomes = statements
+            .iter()
+            .map(|statement| self.cloud.run(statement))
+            .collect();
+        if fault == Some(Fault::ReplyLost) {
+            Err(lost())
+        } else {
+            Ok(outcomes)
+        }
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests
+    }
+}
