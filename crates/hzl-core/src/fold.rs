@@ -633,3 +633,6 @@ fn conflict(
 fn later(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     Some(a?.max(b?))
 }
+
+#[cfg(test)]
+mod tests;
