@@ -103,6 +103,7 @@ impl World {
                     Ok(()) | Err(SyncError::Remote(_)) => {}
                     Err(error) => panic!("{error}"),
                 }
+                self.compare_with_rebuild(at);
             }
             94..=95 if self.devices.len() < 5 => {
                 let copy = self.devices[at].copy();
