@@ -16,7 +16,7 @@ use crate::exit;
 use crate::normalize;
 use crate::normalize::Line;
 use crate::output::Output;
-use crate::secret::Secret;
+use crate::secret;
 use crate::usage;
 
 /// Runs the command this process was started for.
@@ -94,7 +94,7 @@ fn fail(error: &CommandError, output: &mut Output) -> ExitCode {
 /// Keeps credentials that were given as arguments out of everything printed about a failure.
 fn remember_secrets(line: &Line, output: &mut Output) {
     for secret in &line.secrets {
-        output.redactor.add(Secret::new(secret));
+        output.redactor.add(secret::trimmed(secret));
     }
     for argument in &line.arguments {
         output.redactor.add_url(argument);

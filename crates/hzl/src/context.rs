@@ -6,6 +6,16 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 
+use hzl_core::command::Actor;
+use hzl_core::command::Command;
+use hzl_store::Access;
+use hzl_store::Error;
+use hzl_store::Note;
+use hzl_store::StorePaths;
+use hzl_store::ledger::ExecuteError;
+use hzl_store::ledger::Ledger;
+use hzl_store::ledger::Outcome;
+
 use crate::config::Config;
 use crate::config::ConfigFile;
 use crate::config::SyncTarget;
@@ -14,6 +24,18 @@ use crate::error::CommandError;
 use crate::output::Output;
 use crate::paths;
 use crate::paths::Database;
+use crate::refusal;
+
+/// What a command wants the ledger for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To change it.
+    Write,
+    /// To read it, also where it cannot be written.
+    Read,
+    /// To look at the store as it is: not even a new one gets its `inbox`.
+    Inspect,
+}
 
 /// What a command is given.
 pub(crate) struct Context {
@@ -95,4 +117,97 @@ impl Context {
         }
         Ok(target)
     }
+
+    /// Opens the ledger, creating it where there is none, and tells on stderr what was noticed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::database`]; `Database`: the store cannot be opened.
+    pub(crate) fn ledger(&mut self, purpose: Purpose) -> Result<Ledger, CommandError> {
+        let paths = self.store_paths()?;
+        let mut ledger = match Ledger::open(&paths, Access::ReadWrite) {
+            Err(error) if purpose != Purpose::Write && forbids_writing(&error) => {
+                Ledger::open(&paths, Access::ReadOnly)?
+            }
+            Err(error) if purpose == Purpose::Write => return Err(refusal::not_written(error)),
+            opened => opened?,
+        };
+        for note in ledger.files().notes.clone() {
+            if let Some(text) = noticed(&note) {
+                self.output.note(&text);
+            }
+        }
+        match purpose {
+            Purpose::Inspect => {}
+            Purpose::Write => ledger.ensure_inbox().map_err(refusal::not_written)?,
+            Purpose::Read => match ledger.ensure_inbox() {
+                Err(error) if !forbids_writing(&error) => return Err(error.into()),
+                _ => {}
+            },
+        }
+        Ok(ledger)
+    }
+
+    /// Goes on with this database, whatever the settings say.
+    pub(crate) fn use_database(&mut self, database: Database) {
+        self.database = OnceCell::from(database);
+    }
+
+    /// Returns the two files as the store names them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::database`].
+    pub(crate) fn store_paths(&self) -> Result<StorePaths, CommandError> {
+        let database = self.database()?;
+        Ok(StorePaths {
+            events: database.events.clone(),
+            cache: database.cache.clone(),
+        })
+    }
+
+    /// Carries out a command. Every write of this program passes here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::execute`].
+    pub(crate) fn execute(
+        &mut self,
+        ledger: &mut Ledger,
+        command: &Command,
+        actor: &Actor,
+    ) -> Result<Outcome, ExecuteError> {
+        ledger.execute(command, actor)
+    }
+}
+
+/// Whether reading may still work.
+fn forbids_writing(error: &Error) -> bool {
+    match error {
+        Error::ReadOnly { .. } | Error::DiskFull { .. } => true,
+        Error::Io { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+        _ => false,
+    }
+}
+
+/// Returns what the user should hear of, once. That a log is a replica holds for ever; `doctor` says it.
+fn noticed(note: &Note) -> Option<String> {
+    Some(match note {
+        Note::Replica => return None,
+        Note::Upgraded => {
+            "the database was upgraded from an older format; its events are unchanged".to_owned()
+        }
+        Note::OldCacheKept(copy) => {
+            format!("the cache of HZL 3.2.0 was kept as {}", copy.display())
+        }
+        Note::OldCacheUnreadable => {
+            "the cache of HZL 3.2.0 cannot be read; hooks queued in it are not carried over"
+                .to_owned()
+        }
+        Note::CacheMovedAside(copy) => format!(
+            "the cache was not a database; it was moved to {} and is built anew",
+            copy.display()
+        ),
+        Note::CacheReset => "the cache was damaged and is built anew; nothing is lost".to_owned(),
+    })
 }

@@ -14,6 +14,7 @@ mod exit;
 mod normalize;
 mod output;
 mod paths;
+mod refusal;
 mod secret;
 mod usage;
 mod values;

@@ -6,13 +6,12 @@
 
 use std::fmt;
 
+use hzl_core::limits::MINUTES_MAX;
+use hzl_core::limits::PRIORITY_MAX;
+use hzl_core::limits::PROGRESS_MAX;
+use hzl_core::task::Status;
 use serde_json::Map;
 use serde_json::Value;
-
-/// Longest lease or stale override in minutes: ten years.
-const MINUTES_MAX: u32 = 5_256_000;
-const PRIORITY_MAX: u8 = 3;
-const PROGRESS_MAX: u8 = 100;
 
 /// Why a value is not acceptable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,40 +38,6 @@ impl fmt::Display for ValueError {
 impl std::error::Error for ValueError {}
 
 type Parsed<T> = Result<T, ValueError>;
-
-/// A status as a caller may name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    Backlog,
-    Ready,
-    InProgress,
-    Blocked,
-    Done,
-    Archived,
-}
-
-impl Status {
-    const ALL: [Self; 6] = [
-        Self::Backlog,
-        Self::Ready,
-        Self::InProgress,
-        Self::Blocked,
-        Self::Done,
-        Self::Archived,
-    ];
-
-    /// Returns the name used in output and in events.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Backlog => "backlog",
-            Self::Ready => "ready",
-            Self::InProgress => "in_progress",
-            Self::Blocked => "blocked",
-            Self::Done => "done",
-            Self::Archived => "archived",
-        }
-    }
-}
 
 /// How much of a task is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

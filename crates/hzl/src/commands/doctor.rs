@@ -1,5 +1,28 @@
 //! `hzl doctor`
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use hzl_store::Access;
+use hzl_store::Error;
+use hzl_store::Note;
+use hzl_store::StorePaths;
+use hzl_store::ledger::Ledger;
+use hzl_store::query::health;
+use hzl_store::query::health::Agreement;
+use hzl_store::state;
+use serde::Serialize;
+
+use super::status;
+use crate::config::SyncTarget;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::error::Kind;
+use crate::output::Answer;
+use crate::output::Md;
+use crate::paths;
+
 /// Check config, database and sync for problems
 ///
 /// Ends with exit code 1 when a check fails.
@@ -8,3 +31,367 @@
   hzl doctor
   hzl doctor --format md")]
 pub(crate) struct Args {}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    success: bool,
+    status: &'static str,
+    mode: &'static str,
+    checks: Checks,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Checks {
+    config: Check,
+    database: Check,
+    migrations: Check,
+    permissions: Check,
+    lock: Check,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connectivity: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    projections: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orphaned_database: Option<Check>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    status: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<Action>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Pass,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Action {
+    command: String,
+    description: &'static str,
+}
+
+impl Check {
+    fn new(status: Level) -> Self {
+        Self {
+            status,
+            message: None,
+            path: None,
+            actions: vec![],
+        }
+    }
+
+    fn pass() -> Self {
+        Self::new(Level::Pass)
+    }
+
+    fn warn(message: impl Into<String>) -> Self {
+        Self::new(Level::Warn).says(message)
+    }
+
+    fn fail(message: impl Into<String>) -> Self {
+        Self::new(Level::Fail).says(message)
+    }
+
+    fn says(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    fn at(mut self, path: &Path) -> Self {
+        self.path = Some(path.to_string_lossy().into_owned());
+        self
+    }
+
+    fn action(mut self, command: impl Into<String>, description: &'static str) -> Self {
+        self.actions.push(Action {
+            command: command.into(),
+            description,
+        });
+        self
+    }
+}
+
+impl Checks {
+    /// Nothing has been looked at yet.
+    fn new(config: Check, database: Check) -> Self {
+        Self {
+            config,
+            database,
+            migrations: Check::pass(),
+            permissions: Check::pass(),
+            lock: Check::pass(),
+            connectivity: None,
+            identity: None,
+            projections: None,
+            orphaned_database: None,
+        }
+    }
+
+    fn named(&self) -> Vec<(&'static str, &Check)> {
+        let always = [
+            ("Config", Some(&self.config)),
+            ("Database", Some(&self.database)),
+            ("Format", Some(&self.migrations)),
+            ("Permissions", Some(&self.permissions)),
+            ("Lock", Some(&self.lock)),
+            ("Cloud", self.connectivity.as_ref()),
+            ("Identity", self.identity.as_ref()),
+            ("Projections", self.projections.as_ref()),
+            ("Old database", self.orphaned_database.as_ref()),
+        ];
+        always
+            .into_iter()
+            .filter_map(|(name, check)| Some((name, check?)))
+            .collect()
+    }
+}
+
+/// Checks everything and reports.
+pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let (mode, checks) = look(ctx);
+    let is_healthy = checks
+        .named()
+        .iter()
+        .all(|(_, check)| check.status != Level::Fail);
+    ctx.output.answer(&Report {
+        success: is_healthy,
+        status: if is_healthy { "healthy" } else { "unhealthy" },
+        mode,
+        checks,
+    })?;
+    if is_healthy {
+        Ok(())
+    } else {
+        Err(CommandError::already_shown(Kind::General))
+    }
+}
+
+fn look(ctx: &mut Context) -> (&'static str, Checks) {
+    let config = check_config(ctx);
+    let paths = match ctx.store_paths() {
+        Ok(paths) => paths,
+        Err(error) => {
+            let message = format!("which database to look at is not known: {error}");
+            return ("unknown", Checks::new(config, Check::fail(message)));
+        }
+    };
+    let mut checks = Checks::new(config, Check::pass().at(&paths.events));
+    checks.lock = check_lock(&paths);
+    checks.orphaned_database = check_orphan(&paths.events);
+    let mut ledger = match Ledger::open(&paths, Access::Existing) {
+        Ok(ledger) => ledger,
+        Err(error) => {
+            not_opened(&mut checks, &paths, &error);
+            return ("unknown", checks);
+        }
+    };
+    checks.migrations = check_versions(&ledger).unwrap_or_else(|error| failed(&error));
+    checks.identity = Some(check_identity(&ledger).unwrap_or_else(|error| failed(&error)));
+    checks.projections =
+        Some(check_projections(&mut ledger).unwrap_or_else(|error| failed(&error)));
+    checks.database = check_files(&ledger)
+        .unwrap_or_else(|error| failed(&error))
+        .at(&paths.events);
+    // A config file that cannot be read has been reported; it says nothing about the cloud.
+    let target = ctx.sync_target().ok().flatten();
+    if let Some(target) = &target {
+        checks.connectivity = check_connectivity(target, &mut ledger);
+    }
+    (status::mode(target.as_ref()), checks)
+}
+
+/// Asks the cloud whether it answers this device. `None`: not asked.
+fn check_connectivity(_: &SyncTarget, _: &mut Ledger) -> Option<Check> {
+    None
+}
+
+fn failed(error: &dyn std::error::Error) -> Check {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    Check::fail(message)
+}
+
+fn check_config(ctx: &mut Context) -> Check {
+    let path = match paths::config_file(&ctx.environment) {
+        Ok(path) => path,
+        Err(error) => return Check::fail(error.to_string()),
+    };
+    let has_token = match ctx.config_file().and_then(|file| file.config()) {
+        Ok(config) => config.auth_token.is_some() || config.gateway_token.is_some(),
+        Err(error) => return Check::fail(error.to_string()).at(&path),
+    };
+    let Ok(mode) = mode_of(&path) else {
+        return Check::warn("there is no config file; defaults are used").at(&path);
+    };
+    if has_token && mode & 0o077 != 0 {
+        let message = format!("others may read the file ({mode:03o}), and it holds a token");
+        return Check::warn(message)
+            .at(&path)
+            .action(
+                format!("chmod 600 \"{}\"", path.display()),
+                "Make the file private",
+            )
+            .action(
+                "HZL_SYNC_TOKEN",
+                "Or give the token in this environment variable",
+            );
+    }
+    Check::pass().at(&path)
+}
+
+/// Returns the permission bits of a file; where there are none, those of a private one.
+fn mode_of(path: &Path) -> io::Result<u32> {
+    let metadata = fs::metadata(path)?;
+    #[cfg(unix)]
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+    #[cfg(not(unix))]
+    let mode = {
+        drop(metadata);
+        0o600
+    };
+    Ok(mode)
+}
+
+/// Sorts the reason why the store cannot be opened to the check it belongs to.
+fn not_opened(checks: &mut Checks, paths: &StorePaths, error: &Error) {
+    match error {
+        Error::Missing { .. } => {
+            checks.database = Check::fail("there is no database yet")
+                .at(&paths.events)
+                .action("hzl init", "Create the database");
+        }
+        Error::NewerFormat { .. } => {
+            checks.migrations = failed(error).action("hzl --version", "Update hzl");
+        }
+        Error::ReadOnly { path, .. } => checks.permissions = failed(error).at(path),
+        Error::Io { path, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            checks.permissions = failed(error).at(path);
+        }
+        Error::Busy { .. } => checks.lock = failed(error),
+        _ => checks.database = failed(error).at(&paths.events),
+    }
+}
+
+fn check_files(ledger: &Ledger) -> hzl_store::Result<Check> {
+    let files = ledger.files();
+    for (name, conn) in [("event log", &files.events), ("cache", &files.cache)] {
+        let damage = health::list_damage(conn)?;
+        if let Some(first) = damage.first() {
+            let message = format!("the {name} is damaged: {first}");
+            return Ok(Check::fail(message).action(
+                format!("cp -a \"{}\" <a safe place>", files.paths.events.display()),
+                "Keep a copy of the database before anything else",
+            ));
+        }
+    }
+    if files.notes.contains(&Note::Replica) {
+        return Ok(Check::warn(
+            "HZL 3.2.0 kept this log as a replica: do not let that program sync it any more",
+        ));
+    }
+    Ok(Check::pass())
+}
+
+fn check_versions(ledger: &Ledger) -> hzl_store::Result<Check> {
+    let files = ledger.files();
+    let versions = health::versions(&files.events, &files.cache)?;
+    if versions.are_current() {
+        return Ok(Check::pass());
+    }
+    Ok(Check::fail(format!(
+        "the log has format {} (supported: {}), the projections have version {} (supported: {})",
+        versions.events,
+        versions.events_supported,
+        versions.projections,
+        versions.projections_supported
+    )))
+}
+
+fn check_identity(ledger: &Ledger) -> hzl_store::Result<Check> {
+    let events = &ledger.files().events;
+    Ok(match state::instance_id(events)? {
+        Some(instance) => {
+            let device = state::device(events)?;
+            Check::pass().says(format!("ledger {instance}, device {device}"))
+        }
+        None => Check::fail("the ledger has no id"),
+    })
+}
+
+/// Compares what is stored with what the log says. The cache holds nothing of its own, so a wrong one
+/// is built anew at once.
+fn check_projections(ledger: &mut Ledger) -> hzl_store::Result<Check> {
+    ledger.read(|_| Ok(()))?;
+    let paths = ledger.files().paths.clone();
+    Ok(
+        match health::compare_projections(&paths.events, &paths.cache)? {
+            Agreement::Same(sum) => Check::pass().says(format!("current, state {sum}")),
+            Agreement::Different { stored, folded } => {
+                ledger.rebuild()?;
+                let message = format!(
+                    "the cache had state {stored}, the log says {folded}: it was built anew"
+                );
+                Check::warn(message).at(&paths.cache)
+            }
+            Agreement::Unknown => Check::warn("others write so much that it could not be compared"),
+        },
+    )
+}
+
+/// A lock file of HZL 3.2.0. This program's own locks end with the process that holds them.
+fn check_lock(paths: &StorePaths) -> Check {
+    let mut name = paths.events.clone().into_os_string();
+    name.push(".lock");
+    let path = Path::new(&name);
+    if path.exists() {
+        return Check::warn("a lock file of HZL 3.2.0 is there; nothing waits for it").at(path);
+    }
+    Check::pass()
+}
+
+/// The database of a version before 3: nothing reads it, and it may hold somebody's tasks.
+fn check_orphan(events: &Path) -> Option<Check> {
+    let path = events.with_file_name("data.db");
+    path.exists().then(|| {
+        Check::warn("a database of a very old version lies here; hzl does not use it")
+            .at(&path)
+            .action(
+                format!("mv \"{0}\" \"{0}.bak\"", path.display()),
+                "Keep it out of the way; its data is not migrated",
+            )
+    })
+}
+
+impl Answer for Report {
+    fn md(&self, md: &mut Md) {
+        for (name, check) in self.checks.named() {
+            let message = check.message.as_deref().unwrap_or("fine");
+            let text = format!("{name}: {message}");
+            match check.status {
+                Level::Pass => md.ok(&text),
+                Level::Warn => md.warning(&text),
+                Level::Fail => md.bad(&text),
+            }
+            for action in &check.actions {
+                md.line(&format!("  {}: {}", action.description, action.command));
+            }
+        }
+    }
+}

@@ -1,5 +1,21 @@
 //! `hzl events`
 
+use std::convert::Infallible;
+use std::thread;
+use std::time::Duration;
+
+use hzl_core::ids::EventId;
+use hzl_store::ledger::Ledger;
+use hzl_store::log;
+use hzl_store::log::StoredEvent;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::error::Kind;
+use crate::output::Format;
 use crate::values;
 
 /// Print the event log, one JSON object per line
@@ -17,4 +33,105 @@ pub(crate) struct Args {
     /// Go on printing events as they are written
     #[arg(long)]
     pub(crate) follow: bool,
+}
+
+/// How often `--follow` looks for new events.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// How many events are read at once.
+const BATCH_ROWS: u64 = 500;
+
+#[derive(Debug, Serialize)]
+struct Line {
+    rowid: i64,
+    event_id: EventId,
+    task_id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    data: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causation_id: Option<String>,
+    timestamp: String,
+}
+
+/// Prints the events. With `--follow` it ends when nobody reads any more.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    if ctx.output.format == Format::Md {
+        return Err(
+            CommandError::new(Kind::Input, "events are printed as JSON lines only")
+                .hint("leave out --format md")
+                .hint("`hzl task history` shows the events of one task as text"),
+        );
+    }
+    let ledger = ctx.ledger(Purpose::Read)?;
+    let start = match args.from {
+        Some(rowid) => rowid,
+        None if args.follow => log::find_end(&ledger.files().events)?.map_or(0, |end| end.rowid),
+        None => 0,
+    };
+    let limit = args.limit.map_or(u64::MAX, u64::from);
+    let last = print(&ledger, ctx, start, limit)?;
+    if args.follow {
+        follow(&ledger, ctx, last)?;
+    }
+    Ok(())
+}
+
+/// Goes on until printing fails.
+fn follow(ledger: &Ledger, ctx: &mut Context, mut last: i64) -> Result<Infallible, CommandError> {
+    loop {
+        thread::sleep(POLL_INTERVAL);
+        last = print(ledger, ctx, last, u64::MAX)?;
+    }
+}
+
+/// Prints at most `limit` events after a row, and returns the last row printed.
+fn print(
+    ledger: &Ledger,
+    ctx: &mut Context,
+    mut after: i64,
+    mut limit: u64,
+) -> Result<i64, CommandError> {
+    while limit > 0 {
+        let wanted = limit.min(BATCH_ROWS);
+        let events = log::list_stored_after(&ledger.files().events, after, Some(wanted))?;
+        let Some(last) = events.last() else { break };
+        after = last.rowid;
+        limit -= wanted;
+        ctx.output.json_lines(events.into_iter().map(line))?;
+    }
+    Ok(after)
+}
+
+fn line(event: StoredEvent) -> Line {
+    Line {
+        rowid: event.rowid,
+        event_id: event.event_id,
+        task_id: event.task_id,
+        kind: event.kind,
+        data: one_line(&event.data),
+        author: event.author,
+        agent_id: event.agent_id,
+        session_id: event.session_id,
+        correlation_id: event.correlation_id,
+        causation_id: event.causation_id,
+        timestamp: event.timestamp,
+    }
+}
+
+/// Returns the data of an event as it was written, without line breaks: valid JSON has them only
+/// where any white space would do. What is not JSON is shown as a text.
+pub(crate) fn one_line(data: &str) -> Box<RawValue> {
+    let data = data.replace(['\n', '\r'], " ");
+    serde_json::from_str(&data).unwrap_or_else(|_| {
+        let text = serde_json::Value::String(data).to_string();
+        RawValue::from_string(text).expect("a JSON text is JSON")
+    })
 }

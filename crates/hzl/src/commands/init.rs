@@ -1,12 +1,32 @@
 //! `hzl init`: create the database and remember where it is and what it syncs with.
 
+use std::ffi::OsString;
+use std::fs;
+use std::fs::File;
 use std::io;
+use std::io::Read as _;
+use std::path::Path;
 
+use hzl_remote::endpoint::Endpoint;
+use hzl_remote::endpoint::InsecureHttp;
+use hzl_store::log;
+use hzl_store::state;
+use serde::Serialize;
+
+use super::status;
 use crate::config::ConfigFile;
+use crate::config::SyncTarget;
+use crate::context::Context;
+use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
+use crate::output::Answer;
+use crate::output::Format;
+use crate::output::Md;
+use crate::paths;
 use crate::paths::Database;
 use crate::paths::Source;
+use crate::secret;
 use crate::secret::Secret;
 use crate::usage;
 
@@ -20,7 +40,7 @@ use crate::usage;
   hzl init --db ~/work/events.db
   hzl init --sync-url libsql://team.example.org --auth-token -")]
 pub(crate) struct Args {
-    /// Forget the configured database and use the default one; other settings stay
+    /// Use the default database without sync: forget the configured ones; other settings stay
     #[arg(long)]
     pub(crate) reset_config: bool,
     /// Delete an existing database first
@@ -62,6 +82,73 @@ const SYNC_KEYS: [&[&str]; 4] = [
     &["db", "events", "syncUrl"],
     &["db", "events", "authToken"],
 ];
+
+/// Says that plain http is allowed.
+const INSECURE_KEY: [&str; 2] = ["sync", "allowInsecure"];
+/// What belongs to a database file. They go first: a new file must not find them.
+const SIDECARS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// How every database file begins.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Initialized {
+    events_db_path: String,
+    cache_db_path: String,
+    created: bool,
+    source: &'static str,
+    mode: &'static str,
+    instance_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync_url: Option<String>,
+    encrypted: bool,
+}
+
+/// Creates the database and saves the settings.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let mut file = ctx.config_file()?;
+    if args.reset_config {
+        reset(&mut file);
+    }
+    let config = file.config()?;
+    let database =
+        |option: Option<&Path>| paths::find_database(option, &ctx.environment, || Ok(&config));
+    let configured = database(None)?;
+    let used = database(ctx.db_option.as_deref())?;
+    check(args, Some(&configured), &used)?;
+    let token = token(args, &mut io::stdin().lock())?;
+    change(&mut file, args, token.as_ref(), &used);
+    let target = file.config()?.sync_target(&ctx.environment);
+    check_target(args, target.as_ref())?;
+    if let Some(target) = &target {
+        cloud_check(target, &used, args)?;
+    }
+
+    if args.force {
+        clear_the_way(args, ctx, &used)?;
+    }
+    let created = !used.events.exists();
+    ctx.use_database(used.clone());
+    let ledger = ctx.ledger(Purpose::Inspect)?;
+    let instance_id = state::instance_id(&ledger.files().events)?;
+    file.save()?;
+    ctx.output.answer(&Initialized {
+        events_db_path: used.events.to_string_lossy().into_owned(),
+        cache_db_path: used.cache.to_string_lossy().into_owned(),
+        created,
+        source: used.source.label(),
+        mode: status::mode(target.as_ref()),
+        instance_id,
+        sync_url: target.map(|target| target.redacted_url()),
+        encrypted: false,
+    })
+}
+
+/// Asks the cloud database whether it takes the token and belongs to this ledger, before anything is
+/// saved or deleted.
+fn cloud_check(_: &SyncTarget, _: &Database, _: &Args) -> Result<(), CommandError> {
+    Ok(())
+}
 
 /// Refuses what cannot be done, before anything is touched.
 fn check(args: &Args, configured: Option<&Database>, used: &Database) -> Result<(), CommandError> {
@@ -108,20 +195,152 @@ fn some_token(text: &str) -> Result<Option<Secret>, CommandError> {
     if text.trim().is_empty() {
         return Err(usage::after_parsing("the token is empty"));
     }
-    Ok(Some(Secret::new(text)))
+    Ok(Some(secret::trimmed(text)))
+}
+
+/// Refuses an address that cannot be used, and a token without one.
+fn check_target(args: &Args, target: Option<&SyncTarget>) -> Result<(), CommandError> {
+    let Some(target) = target else {
+        return match args.auth_token {
+            Some(_) => Err(
+                usage::after_parsing("there is no cloud database for the token")
+                    .hint("add --sync-url"),
+            ),
+            None => Ok(()),
+        };
+    };
+    if args.sync_url.is_none() {
+        return Ok(());
+    }
+    let insecure = if args.allow_insecure {
+        InsecureHttp::Allowed
+    } else {
+        InsecureHttp::Refused
+    };
+    match Endpoint::parse(&target.url, insecure) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let hint = error.hint();
+            let message = "the address of the cloud database cannot be used; nothing was saved";
+            let failure = CommandError::new(Kind::SyncRejected, message).caused_by(error);
+            Err(if hint.is_empty() {
+                failure
+            } else {
+                failure.hint(hint)
+            })
+        }
+    }
+}
+
+/// Deletes the database after asking, its companions first.
+fn clear_the_way(args: &Args, ctx: &mut Context, used: &Database) -> Result<(), CommandError> {
+    let files = [&used.events, &used.cache];
+    if !files.iter().any(|file| fs::symlink_metadata(file).is_ok()) {
+        return Ok(());
+    }
+    for file in files {
+        check_deletable(file)?;
+    }
+    if !args.yes {
+        confirm(ctx, used)?;
+    }
+    for file in files {
+        for sidecar in SIDECARS {
+            let mut name = OsString::from(file);
+            name.push(sidecar);
+            delete(Path::new(&name))?;
+        }
+    }
+    files.into_iter().try_for_each(|file| delete(file))
+}
+
+/// Refuses to delete what is no database: a path that was mistyped names somebody's file.
+fn check_deletable(path: &Path) -> Result<(), CommandError> {
+    let refused = |problem: &str| {
+        let message = format!("{} {problem}; nothing was deleted", path.display());
+        CommandError::new(Kind::General, message).hint("move it away yourself, or choose with --db")
+    };
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(refused("cannot be looked at").caused_by(error)),
+    };
+    if !metadata.is_file() {
+        return Err(refused("is not a file"));
+    }
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start))
+        .map_err(|error| refused("cannot be read").caused_by(error))?;
+    if start.is_empty() || start == MAGIC {
+        return Ok(());
+    }
+    Err(refused("is not a database"))
+}
+
+fn confirm(ctx: &mut Context, used: &Database) -> Result<(), CommandError> {
+    if ctx.output.format == Format::Json || !ctx.environment.terminals.stdin {
+        return Err(usage::after_parsing(
+            "--force deletes the database, and there is nobody to ask; nothing was deleted",
+        )
+        .hint("add --yes to delete it without a question"));
+    }
+    let place = used.events.to_string_lossy();
+    let question = match count_events(used) {
+        Some(count) => format!("Delete {place} with {count} events for good? Type yes:"),
+        None => format!("Delete {place} for good? Type yes:"),
+    };
+    ctx.output.ask(&question);
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    if read.is_ok() && answer.trim() == "yes" {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        Kind::General,
+        "not confirmed; nothing was deleted",
+    ))
+}
+
+/// Best effort: the question can be asked without it.
+fn count_events(used: &Database) -> Option<i64> {
+    let paths = hzl_store::StorePaths {
+        events: used.events.clone(),
+        cache: used.cache.clone(),
+    };
+    let ledger = hzl_store::ledger::Ledger::open(&paths, hzl_store::Access::ReadOnly).ok()?;
+    let end = log::find_end(&ledger.files().events).ok()?;
+    Some(end.map_or(0, |end| end.rowid))
+}
+
+fn delete(path: &Path) -> Result<(), CommandError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let message = format!("{} cannot be deleted", path.display());
+            Err(CommandError::new(Kind::General, message).caused_by(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Forgets where the database is and what it syncs with.
+fn reset(file: &mut ConfigFile) {
+    for key in PLACE_KEYS {
+        file.remove(key);
+    }
+    for key in SYNC_KEYS {
+        file.remove(key);
+    }
+    file.remove(&INSECURE_KEY);
 }
 
 /// Applies the options to the settings. Nothing is saved yet.
 fn change(file: &mut ConfigFile, args: &Args, token: Option<&Secret>, used: &Database) {
-    if args.reset_config {
-        for key in PLACE_KEYS {
-            file.remove(key);
-        }
-    }
     if args.local {
         for key in SYNC_KEYS {
             file.remove(key);
         }
+        file.remove(&INSECURE_KEY);
     }
     if used.source == Source::Cli {
         file.set("dbPath", used.events.to_string_lossy());
@@ -131,6 +350,25 @@ fn change(file: &mut ConfigFile, args: &Args, token: Option<&Secret>, used: &Dat
     }
     if let Some(token) = token {
         file.set("authToken", token.expose());
+    }
+    if args.sync_url.is_some() && args.allow_insecure {
+        file.set_in(&INSECURE_KEY, true);
+    }
+}
+
+impl Answer for Initialized {
+    fn md(&self, md: &mut Md) {
+        md.ok(if self.created {
+            "Created the database"
+        } else {
+            "The database is already there"
+        });
+        md.field("Events", &self.events_db_path);
+        md.field("Cache", &self.cache_db_path);
+        match &self.sync_url {
+            Some(url) => md.field("Syncs with", url),
+            None => md.field("Mode", self.mode),
+        }
     }
 }
 
@@ -155,6 +393,9 @@ mod tests {
         let path = home.path().join("config.json");
         fs::write(&path, content).unwrap();
         let mut file = ConfigFile::load(path.clone()).unwrap();
+        if args.reset_config {
+            reset(&mut file);
+        }
         let token = token(args, &mut io::Cursor::new("from-stdin\n")).unwrap();
         change(&mut file, args, token.as_ref(), used);
         file.save().unwrap();
@@ -167,20 +408,21 @@ mod tests {
         let config = changed("{}", &args, &database("/x/a.db", Source::Cli));
         assert_eq!(config.db_path.as_deref(), Some("/x/a.db"));
         let config = changed("{}", &args, &database("/x/a.db", Source::Environment));
-        assert_eq!(config, Config::default());
+        assert!(config.db_path.is_none());
     }
 
     #[test]
-    fn resetting_forgets_the_place_and_nothing_else() {
+    fn resetting_forgets_the_place_and_the_cloud_and_nothing_else() {
         let args = Args {
             reset_config: true,
             ..Args::default()
         };
-        let content = r#"{"dbPath": "/x/a.db", "db": {"events": {"path": "/y"}}, "syncUrl": "u",
+        let content = r#"{"dbPath": "/x/a.db", "syncUrl": "u", "authToken": "t",
+            "db": {"events": {"path": "/y", "syncUrl": "v", "authToken": "w"}},
             "hooks": {"on_done": {"url": "https://x"}}, "leaseMinutes": 5}"#;
         let config = changed(content, &args, &database("/d/events.db", Source::Default));
         assert_eq!((config.db_path, config.events_path), (None, None));
-        assert_eq!(config.sync_url.as_deref(), Some("u"));
+        assert!(config.sync_url.is_none() && config.auth_token.is_none());
         assert!(config.on_done.is_some());
         assert_eq!(config.lease_minutes, Some(5));
     }
@@ -194,7 +436,7 @@ mod tests {
         let content = r#"{"syncUrl": "u", "authToken": "t", "dbPath": "/x/a.db",
             "db": {"events": {"syncUrl": "v", "authToken": "w"}}}"#;
         let config = changed(content, &args, &database("/x/a.db", Source::Config));
-        assert_eq!((config.sync_url, config.auth_token), (None, None));
+        assert!(config.sync_url.is_none() && config.auth_token.is_none());
         assert_eq!(config.db_path.as_deref(), Some("/x/a.db"));
     }
 
@@ -206,7 +448,7 @@ mod tests {
             ..Args::default()
         };
         let config = changed("{}", &args, &database("/d/events.db", Source::Default));
-        assert_eq!(config.auth_token, Some(Secret::new("from-stdin")));
+        assert_eq!(config.auth_token.unwrap().expose(), "from-stdin");
         assert!(token(&args, &mut io::Cursor::new("\n")).is_err());
     }
 

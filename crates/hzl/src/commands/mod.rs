@@ -39,13 +39,13 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
     match command {
         Command::WhichDb(args) => which_db::run(args, ctx),
         Command::Config(args) => config::run(args, ctx),
-        Command::Init(_)
-        | Command::Status(_)
-        | Command::Sync(_)
-        | Command::Doctor(_)
-        | Command::Project(_)
-        | Command::Task(_)
-        | Command::Events(_) => Err(CommandError::new(
+        Command::Init(args) => init::run(args, ctx),
+        Command::Status(args) => status::run(args, ctx),
+        Command::Doctor(args) => doctor::run(args, ctx),
+        Command::Project(args) => project::run(args, ctx),
+        Command::Task(args) => task::run(args, ctx),
+        Command::Events(args) => events::run(args, ctx),
+        Command::Sync(_) => Err(CommandError::new(
             Kind::General,
             "this command is not part of this build",
         )),

@@ -94,6 +94,27 @@ impl ConfigFile {
         }
     }
 
+    /// Sets a key, given as the names on the way to it. What is in the way and no object is replaced.
+    pub(crate) fn set_in(&mut self, path: &[&str], value: impl Into<Value>) {
+        let Some((last, objects)) = path.split_last() else {
+            return;
+        };
+        let mut object = &mut self.root;
+        for name in objects {
+            let inner = object.entry(*name).or_insert_with(|| Map::new().into());
+            if !inner.is_object() {
+                *inner = Map::new().into();
+            }
+            let Value::Object(inner) = inner else { return };
+            object = inner;
+        }
+        let value = value.into();
+        if object.get(*last) != Some(&value) {
+            object.insert((*last).to_owned(), value);
+            self.changed = true;
+        }
+    }
+
     /// Removes a key, given as the names on the way to it. Objects that become empty go too.
     pub(crate) fn remove(&mut self, path: &[&str]) {
         self.changed |= remove(&mut self.root, path);
@@ -207,7 +228,7 @@ mod tests {
     fn a_missing_file_is_empty() {
         let home = tempfile::tempdir().unwrap();
         let loaded = ConfigFile::load(home.path().join("none/config.json")).unwrap();
-        assert_eq!(loaded.config().unwrap(), Config::default());
+        assert!(loaded.config().unwrap().db_path.is_none());
     }
 
     #[test]
@@ -215,7 +236,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         for content in ["[]", "", "\u{feff}{}"] {
             let loaded = ConfigFile::load(file(&home, content)).unwrap();
-            assert_eq!(loaded.config().unwrap(), Config::default());
+            assert!(loaded.config().unwrap().db_path.is_none());
         }
     }
 
@@ -271,6 +292,24 @@ mod tests {
             .split_whitespace()
             .collect();
         assert_eq!(text, r#"{"db":{"sync":{"policy":"manual"}}}"#);
+    }
+
+    #[test]
+    fn setting_makes_the_objects_on_the_way() {
+        let home = tempfile::tempdir().unwrap();
+        let path = file(&home, r#"{"sync": {"claims": "local"}}"#);
+        let mut loaded = ConfigFile::load(path.clone()).unwrap();
+        loaded.set_in(&["sync", "allowInsecure"], true);
+        loaded.set_in(&["a", "b"], 1);
+        loaded.save().unwrap();
+        let text: String = fs::read_to_string(path)
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        assert_eq!(
+            text,
+            r#"{"sync":{"claims":"local","allowInsecure":true},"a":{"b":1}}"#
+        );
     }
 
     #[test]

@@ -9,16 +9,20 @@ mod reader;
 
 pub(crate) use file::ConfigFile;
 
+use hzl_remote::endpoint::Endpoint;
+use hzl_remote::endpoint::InsecureHttp;
 use serde_json::Map;
 use serde_json::Value;
 
 use crate::environment::Environment;
+use crate::secret;
+use crate::secret::Redactor;
 use crate::secret::Secret;
 use crate::values::ConflictStrategy;
 use reader::Reader;
 
 /// The settings of the config file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
     /// `dbPath`, as written.
     pub(crate) db_path: Option<String>,
@@ -61,6 +65,8 @@ pub(crate) struct SyncSettings {
     pub(crate) conflict_strategy: Option<ConflictStrategy>,
     /// `sync.claims`.
     pub(crate) claims: Option<ClaimMode>,
+    /// `sync.allowInsecure`: plain http to another machine.
+    pub(crate) allow_insecure: Option<bool>,
 }
 
 /// When sync runs.
@@ -86,7 +92,7 @@ pub(crate) enum ClaimMode {
 }
 
 /// An address to call and the headers to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Hook {
     pub(crate) url: String,
     /// In the order of the file. Values may be credentials.
@@ -94,10 +100,24 @@ pub(crate) struct Hook {
 }
 
 /// The cloud database to sync with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct SyncTarget {
     pub(crate) url: String,
     pub(crate) token: Option<Secret>,
+}
+
+impl SyncTarget {
+    /// Returns the address without anything secret, for output.
+    pub(crate) fn redacted_url(&self) -> String {
+        match Endpoint::parse(&self.url, InsecureHttp::Allowed) {
+            Ok(endpoint) => endpoint.redacted().to_owned(),
+            Err(_) => {
+                let mut redactor = Redactor::default();
+                redactor.add_url(&self.url);
+                redactor.mask(&self.url)
+            }
+        }
+    }
 }
 
 /// A key with a value it cannot have.
@@ -156,6 +176,7 @@ impl Config {
                         ("fail", ConflictStrategy::Fail),
                     ],
                 )?,
+                allow_insecure: root.object("sync")?.boolean("allowInsecure")?,
                 claims: root.object("sync")?.one_of(
                     "claims",
                     &[
@@ -192,7 +213,7 @@ pub(crate) fn environment_token(environment: &Environment) -> Option<Secret> {
     ["HZL_SYNC_TOKEN", "HZL_AUTH_TOKEN"]
         .iter()
         .find_map(|name| environment.text(name))
-        .map(Secret::new)
+        .map(secret::trimmed)
 }
 
 fn hook(reader: &Reader<'_>) -> Result<Option<Hook>, BadKey> {
@@ -221,7 +242,7 @@ mod tests {
                 "sync": {"policy": "strict", "staleAfterMs": 5, "minIntervalMs": 0,
                          "conflictStrategy": "discard-local"}
             },
-            "sync": {"claims": "local"},
+            "sync": {"claims": "local", "allowInsecure": true},
             "syncUrl": "libsql://top",
             "hooks": {"on_done": {"url": "https://x", "headers": {"Authorization": "Bearer 1"}}},
             "claimStaggerMs": 0,
@@ -233,9 +254,10 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(config.sync_url.as_deref(), Some("libsql://top"));
-        assert_eq!(config.auth_token, Some(Secret::new("nested-token")));
+        assert_eq!(config.auth_token.unwrap().expose(), "nested-token");
         assert_eq!(config.sync.policy, Some(SyncPolicy::Strict));
         assert_eq!(config.sync.claims, Some(ClaimMode::Local));
+        assert_eq!(config.sync.allow_insecure, Some(true));
         assert_eq!(
             config.sync.conflict_strategy,
             Some(ConflictStrategy::DiscardLocal)
@@ -282,10 +304,8 @@ mod tests {
 
     #[test]
     fn null_counts_as_absent() {
-        assert_eq!(
-            read(&json!({"dbPath": null, "db": null})),
-            Ok(Config::default())
-        );
+        let config = read(&json!({"dbPath": null, "db": null})).unwrap();
+        assert!(config.db_path.is_none());
     }
 
     #[test]
@@ -299,20 +319,19 @@ mod tests {
             ("HZL_AUTH_TOKEN", "old"),
             ("HZL_SYNC_TOKEN", "new"),
         ];
-        let from_environment = SyncTarget {
-            url: "libsql://e".to_owned(),
-            token: Some(Secret::new("new")),
+        let found = |target: Option<SyncTarget>| {
+            let target = target.unwrap();
+            let token = target.token.map(|token| token.expose().to_owned());
+            (target.url, token.unwrap())
         };
-        assert_eq!(target(&config, &variables), Some(from_environment.clone()));
+        let from_environment = ("libsql://e".to_owned(), "new".to_owned());
+        assert_eq!(found(target(&config, &variables)), from_environment);
         assert_eq!(
-            target(&Config::default(), &variables),
-            Some(from_environment)
+            found(target(&Config::default(), &variables)),
+            from_environment
         );
         assert_eq!(target(&config, &[]).unwrap().url, "libsql://c");
-        assert_eq!(
-            target(&config, &variables[1..2]).unwrap().token,
-            Some(Secret::new("old"))
-        );
-        assert_eq!(target(&Config::default(), &[]), None);
+        assert_eq!(found(target(&config, &variables[1..2])).1, "old");
+        assert!(target(&Config::default(), &[]).is_none());
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Map;
 use serde_json::Value;
 
 use super::BadKey;
+use crate::secret;
 use crate::secret::Secret;
 
 /// An object in the config file, or its absence.
@@ -47,7 +48,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn secret(&self, key: &str) -> Result<Option<Secret>, BadKey> {
         match self.value(key) {
             None => Ok(None),
-            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(Secret::new(text))),
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(secret::trimmed(text))),
             Some(_) => Err(self.bad(key, "a text that is not empty", None)),
         }
     }
@@ -59,7 +60,7 @@ impl<'a> Reader<'a> {
             return Ok(Vec::new());
         };
         let pairs = object.iter().map(|(name, value)| match value {
-            Value::String(text) => Ok((name.clone(), Secret::new(text))),
+            Value::String(text) => Ok((name.clone(), secret::trimmed(text))),
             _ => Err(inner.bad(name, "a text", None)),
         });
         pairs.collect()

@@ -10,7 +10,6 @@ mod md;
 mod short_ids;
 
 pub(crate) use md::Md;
-#[expect(unused_imports, reason = "the commands that list tasks come next")]
 pub(crate) use short_ids::ShortIds;
 
 use std::io;
@@ -131,6 +130,24 @@ impl Output {
         self.write_stdout(&line)
     }
 
+    /// Prints values as lines of JSON, in one go.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::answer`].
+    pub(crate) fn json_lines<T: Serialize>(
+        &mut self,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<(), CommandError> {
+        let mut lines = Vec::new();
+        for value in values {
+            serde_json::to_writer(&mut lines, &value)
+                .map_err(|error| CommandError::from_output(error.into()))?;
+            lines.push(b'\n');
+        }
+        self.write_stdout(&lines)
+    }
+
     /// Prints our own text, such as a help page.
     ///
     /// # Errors
@@ -152,6 +169,12 @@ impl Output {
     /// Prints a remark about the command line on stderr.
     pub(crate) fn note(&mut self, text: &str) {
         let line = format!("Note: {}\n", escape::inline(&self.redactor.mask(text)));
+        self.write_stderr(&line);
+    }
+
+    /// Prints a question on stderr.
+    pub(crate) fn ask(&mut self, question: &str) {
+        let line = format!("{} ", escape::inline(&self.redactor.mask(question)));
         self.write_stderr(&line);
     }
 
@@ -210,7 +233,7 @@ mod tests {
 
     use super::*;
     use crate::error::Kind;
-    use crate::secret::Secret;
+    use crate::secret;
 
     #[derive(Clone, Default)]
     struct Sink(Rc<RefCell<Vec<u8>>>);
@@ -289,7 +312,7 @@ mod tests {
     fn a_failure_does_not_repeat_a_secret() {
         let sink = Sink::default();
         let mut output = Output::into_writers(Format::Json, sink.clone(), io::sink());
-        output.redactor.add(Secret::new("hunter22"));
+        output.redactor.add(secret::trimmed("hunter22"));
         let error = CommandError::new(Kind::SyncRejected, "bad token hunter22")
             .detail("reply", serde_json::json!({"header": ["Bearer hunter22"]}))
             .hint("replace hunter22");

@@ -6,6 +6,9 @@ pub(crate) mod show;
 
 use clap::Subcommand;
 
+use crate::context::Context;
+use crate::error::CommandError;
+
 /// Manage projects
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -23,4 +26,13 @@ pub(crate) enum Command {
     Create(create::Args),
     List(list::Args),
     Show(show::Args),
+}
+
+/// Runs a command of this group.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    match &args.command {
+        Command::Create(args) => create::run(args, ctx),
+        Command::List(args) => list::run(args, ctx),
+        Command::Show(args) => show::run(args, ctx),
+    }
 }

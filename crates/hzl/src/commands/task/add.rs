@@ -1,8 +1,23 @@
 //! `hzl task add`
 
+use hzl_core::command;
+use hzl_core::command::AddTask;
+use hzl_core::ids::ProjectName;
+use hzl_core::task::Status;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+
+use super::lookup;
+use super::shape;
+use super::shape::Empties;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::output::Answer;
+use crate::output::Md;
 use crate::values;
 use crate::values::CommaList;
-use crate::values::Status;
 
 /// Create a task
 #[derive(Debug, clap::Args)]
@@ -50,4 +65,54 @@ pub(crate) struct Args {
     /// Count as stale after this long in work, such as 30m, 2h or 1d; 0 is never
     #[arg(long, value_name = "DURATION", value_parser = values::duration_minutes)]
     pub(crate) stale_after: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct Added {
+    #[serde(flatten)]
+    task: Map<String, Value>,
+    #[serde(skip)]
+    summary: String,
+}
+
+/// Adds the task.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let depends_on = lookup::tasks(&mut ledger, &CommaList::join(&args.depends_on))?;
+    let parent = match &args.parent {
+        Some(typed) => Some(lookup::parent(&mut ledger, typed)?),
+        None => None,
+    };
+    let task_id = ledger.new_task_id();
+    let project = args.project.as_deref().map(ProjectName::from);
+    let add = command::Command::AddTask(Box::new(AddTask {
+        task_id: task_id.clone(),
+        title: args.title.clone(),
+        project: project.unwrap_or_else(ProjectName::inbox),
+        description: args.description.clone(),
+        links: CommaList::join(&args.links),
+        tags: CommaList::join(&args.tags),
+        priority: args.priority.unwrap_or(0),
+        depends_on,
+        parent,
+        status: args.status.unwrap_or_default(),
+        agent: args.agent.clone(),
+        comment: args.comment.clone(),
+        due_at: None,
+        metadata: None,
+        stale_after_minutes: args.stale_after,
+    }));
+    let actor = lookup::actor(args.author.as_deref(), None);
+    let outcome = ctx.execute(&mut ledger, &add, &actor)?;
+    let row = shape::after(&outcome, &task_id);
+    ctx.output.answer(&Added {
+        task: shape::object(&row, &shape::ADDED, Empties::LeftOut),
+        summary: format!("Added {} ({}) to {}", row.task.title, task_id, row.project),
+    })
+}
+
+impl Answer for Added {
+    fn md(&self, md: &mut Md) {
+        md.ok(&self.summary);
+    }
 }

@@ -1,7 +1,32 @@
 //! `hzl task claim`
 
 use clap::ArgGroup;
+use hzl_core::command;
+use hzl_core::command::Actor;
+use hzl_core::command::ClaimFilter;
+use hzl_core::command::ClaimTask;
+use hzl_core::ids::EventId;
+use hzl_core::ids::ProjectName;
+use hzl_core::ids::TaskId;
+use hzl_core::rejection::Rejection;
+use hzl_core::task::Status;
+use hzl_store::ledger::ExecuteError;
+use hzl_store::ledger::Outcome;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
 
+use super::lookup;
+use super::shape;
+use super::shape::Empties;
+use super::shape::Row;
+use super::trace::Filters;
+use super::trace::Trace;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::output::Answer;
+use crate::output::Md;
 use crate::values;
 use crate::values::CommaList;
 use crate::values::View;
@@ -49,4 +74,209 @@ pub(crate) struct Args {
     /// Do not wait before choosing; kept for older scripts, there is no wait
     #[arg(long)]
     pub(crate) no_stagger: bool,
+}
+
+/// A claim of a named task, as `claim` and `start` make it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named<'a> {
+    pub(super) task_id: &'a str,
+    pub(super) agent: Option<&'a str>,
+    pub(super) agent_id: Option<&'a str>,
+    pub(super) lease_minutes: Option<u32>,
+    pub(super) view: View,
+}
+
+#[derive(Debug, Serialize)]
+struct Claimed {
+    task_id: Option<TaskId>,
+    title: Option<String>,
+    status: Option<Status>,
+    agent: Option<String>,
+    lease_until: Option<String>,
+    task: Option<Map<String, Value>>,
+    decision_trace: Trace,
+    claim: Option<Claim>,
+}
+
+#[derive(Debug, Serialize)]
+struct Claim {
+    /// The claim event: what `--claim` takes.
+    id: EventId,
+    state: ClaimState,
+}
+
+/// Whether the claim can still be lost to another device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum ClaimState {
+    Confirmed,
+    Provisional,
+}
+
+/// Claims the task, or the next one.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    match &args.task_id {
+        Some(task_id) => {
+            let named = Named {
+                task_id,
+                agent: args.agent.as_deref(),
+                agent_id: args.agent_id.as_deref(),
+                lease_minutes: args.lease,
+                view: args.view,
+            };
+            claim_named(named, ctx)
+        }
+        None => claim_next(args, ctx),
+    }
+}
+
+/// Claims a named task and prints it.
+pub(super) fn claim_named(named: Named<'_>, ctx: &mut Context) -> Result<(), CommandError> {
+    let state = claim_state(ctx)?;
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let task_id = lookup::task(&mut ledger, named.task_id)?;
+    let claim = command::Command::ClaimTask(ClaimTask {
+        task_id: task_id.clone(),
+        lease_minutes: named.lease_minutes,
+    });
+    let actor = claimer(named.agent, named.agent_id);
+    let outcome = ctx.execute(&mut ledger, &claim, &actor).map_err(refused)?;
+    let row = shape::after(&outcome, &task_id);
+    let trace = Trace::claimed_by_id(&task_id);
+    ctx.output
+        .answer(&claimed(&row, named.view, trace, claim_of(&outcome, state)))
+}
+
+fn claim_next(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let state = claim_state(ctx)?;
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let parent = match &args.parent {
+        Some(typed) => Some(lookup::parent(&mut ledger, typed)?),
+        None => None,
+    };
+    let mut tags = CommaList::join(&args.tags);
+    tags.retain(|tag| !tag.is_empty());
+    let filters = Filters {
+        task_id: None,
+        project: args.project.clone(),
+        tags: tags.clone(),
+        parent: parent.clone(),
+    };
+    let claim = command::Command::ClaimNext {
+        filter: ClaimFilter {
+            agent: args.agent.clone(),
+            project: args.project.as_deref().map(ProjectName::from),
+            tags,
+            parent,
+        },
+        lease_minutes: args.lease,
+    };
+    let actor = claimer(args.agent.as_deref(), args.agent_id.as_deref());
+    let outcome = ctx.execute(&mut ledger, &claim, &actor)?;
+    let answer = match &outcome.claimed {
+        Some(task_id) => {
+            let row = shape::after(&outcome, task_id);
+            let trace = Trace::chosen(filters, task_id, &outcome.eligible);
+            claimed(&row, args.view, trace, claim_of(&outcome, state))
+        }
+        None => Claimed {
+            task_id: None,
+            title: None,
+            status: None,
+            agent: None,
+            lease_until: None,
+            task: None,
+            decision_trace: Trace::nothing(filters, &outcome.rejected),
+            claim: None,
+        },
+    };
+    ctx.output.answer(&answer)
+}
+
+/// A claim made on one machine is final there; where others share the ledger, the cloud decides.
+fn claim_state(ctx: &mut Context) -> Result<ClaimState, CommandError> {
+    Ok(match ctx.sync_target()? {
+        Some(_) => ClaimState::Provisional,
+        None => ClaimState::Confirmed,
+    })
+}
+
+fn claimer(agent: Option<&str>, agent_id: Option<&str>) -> Actor {
+    Actor {
+        author: agent.map(str::to_owned),
+        agent_id: agent_id.map(str::to_owned),
+        claim: None,
+    }
+}
+
+fn claim_of(outcome: &Outcome, state: ClaimState) -> Option<Claim> {
+    let (_, event) = outcome.events.first()?;
+    Some(Claim {
+        id: event.event_id.clone(),
+        state,
+    })
+}
+
+fn claimed(row: &Row, view: View, decision_trace: Trace, claim: Option<Claim>) -> Claimed {
+    let task = &row.task;
+    Claimed {
+        task_id: Some(task.task_id.clone()),
+        title: Some(task.title.clone()),
+        status: Some(task.status),
+        agent: task.agent.clone(),
+        lease_until: task.lease_until.map(|until| until.to_string()),
+        task: Some(shape::object(
+            row,
+            shape::claim_keys(view),
+            Empties::LeftOut,
+        )),
+        decision_trace,
+        claim,
+    }
+}
+
+/// Adds to a refusal how it was decided.
+fn refused(error: ExecuteError) -> CommandError {
+    let trace = match &error {
+        ExecuteError::Rejected(Rejection::NotClaimable {
+            task_id,
+            reason,
+            blockers,
+        }) => Some(Trace::refused_by_id(task_id, *reason, blockers)),
+        ExecuteError::Rejected(_) | ExecuteError::Store(_) => None,
+    };
+    let failure = CommandError::from(error);
+    match trace.map(serde_json::to_value) {
+        Some(Ok(trace)) => failure.detail("decision_trace", trace),
+        _ => failure,
+    }
+}
+
+impl Answer for Claimed {
+    fn md(&self, md: &mut Md) {
+        let (Some(task_id), Some(title)) = (&self.task_id, &self.title) else {
+            md.line("No task can be claimed now.");
+            for passed_over in &self.decision_trace.alternatives {
+                md.line(&format!(
+                    "  {}: {}",
+                    passed_over.task_id, passed_over.reason
+                ));
+            }
+            return;
+        };
+        md.ok(&format!("Claimed {title} ({task_id})"));
+        if let Some(agent) = &self.agent {
+            md.field("Agent", agent);
+        }
+        if let Some(until) = &self.lease_until {
+            md.field("Lease until", until);
+        }
+        match &self.claim {
+            Some(claim) if claim.state == ClaimState::Provisional => {
+                md.field("Claim", &format!("{} (provisional until synced)", claim.id));
+            }
+            Some(claim) => md.field("Claim", claim.id.as_str()),
+            None => {}
+        }
+    }
 }

@@ -1,5 +1,15 @@
 //! `hzl task comment`
 
+use hzl_core::command;
+use hzl_core::ids::TaskId;
+use serde::Serialize;
+
+use super::lookup;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::output::Answer;
+use crate::output::Md;
 use crate::values;
 
 /// Add a comment to a task
@@ -17,4 +27,35 @@ pub(crate) struct Args {
     /// Sign the change with this name
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Commented {
+    task_id: TaskId,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+}
+
+/// Adds the comment.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let task_id = lookup::task(&mut ledger, &args.task_id)?;
+    let comment = command::Command::AddComment {
+        task_id: task_id.clone(),
+        text: args.text.clone(),
+    };
+    let actor = lookup::actor(args.author.as_deref(), None);
+    ctx.execute(&mut ledger, &comment, &actor)?;
+    ctx.output.answer(&Commented {
+        task_id,
+        text: args.text.clone(),
+        author: args.author.clone(),
+    })
+}
+
+impl Answer for Commented {
+    fn md(&self, md: &mut Md) {
+        md.ok(&format!("Commented on {}", self.task_id));
+    }
 }

@@ -14,7 +14,14 @@ pub(crate) mod show;
 pub(crate) mod start;
 pub(crate) mod update;
 
+mod lookup;
+mod shape;
+mod trace;
+
 use clap::Subcommand;
+
+use crate::context::Context;
+use crate::error::CommandError;
 
 /// Manage tasks
 #[derive(Debug, clap::Args)]
@@ -43,4 +50,23 @@ pub(crate) enum Command {
     Update(Box<update::Args>),
     SetStatus(set_status::Args),
     History(history::Args),
+}
+
+/// Runs a command of this group.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    match &args.command {
+        Command::Add(args) => add::run(args, ctx),
+        Command::List(args) => list::run(args, ctx),
+        Command::Show(args) => show::run(args, ctx),
+        Command::Claim(args) => claim::run(args, ctx),
+        Command::Start(args) => start::run(args, ctx),
+        Command::Complete(args) => complete::run(args, ctx),
+        Command::Release(args) => release::run(args, ctx),
+        Command::Checkpoint(args) => checkpoint::run(args, ctx),
+        Command::Comment(args) => comment::run(args, ctx),
+        Command::Progress(args) => progress::run(args, ctx),
+        Command::Update(args) => update::run(args, ctx),
+        Command::SetStatus(args) => set_status::run(args, ctx),
+        Command::History(args) => history::run(args, ctx),
+    }
 }

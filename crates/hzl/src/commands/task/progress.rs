@@ -1,5 +1,16 @@
 //! `hzl task progress`
 
+use hzl_core::command;
+use hzl_core::ids::TaskId;
+use serde::Serialize;
+
+use super::lookup;
+use super::shape;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::output::Answer;
+use crate::output::Md;
 use crate::values;
 
 /// Set how much of a task is done, in per cent
@@ -19,4 +30,36 @@ pub(crate) struct Args {
     /// Sign the change with this name
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reported {
+    task_id: TaskId,
+    title: String,
+    progress: u8,
+}
+
+/// Reports the progress.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let task_id = lookup::task(&mut ledger, &args.task_id)?;
+    let report = command::Command::report_progress(task_id.clone(), args.value);
+    let actor = lookup::actor(args.author.as_deref(), None);
+    let outcome = ctx.execute(&mut ledger, &report, &actor)?;
+    ctx.output.answer(&Reported {
+        title: shape::after(&outcome, &task_id).task.title,
+        task_id,
+        progress: args.value,
+    })
+}
+
+impl Answer for Reported {
+    fn md(&self, md: &mut Md) {
+        let Self {
+            task_id,
+            title,
+            progress,
+        } = self;
+        md.ok(&format!("{title} ({task_id}) is at {progress} %"));
+    }
 }

@@ -1,5 +1,18 @@
 //! `hzl task release`
 
+use hzl_core::command;
+use hzl_core::command::Transition;
+use hzl_core::ids::TaskId;
+use hzl_core::task::Status;
+use serde::Serialize;
+
+use super::lookup;
+use super::shape;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::output::Answer;
+use crate::output::Md;
 use crate::values;
 
 /// Give a claimed task back, so that others can take it
@@ -20,4 +33,37 @@ pub(crate) struct Args {
     /// Act only while this claim is current
     #[arg(long, value_name = "CLAIM_ID")]
     pub(crate) claim: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Released {
+    task_id: TaskId,
+    title: String,
+    status: Status,
+    agent: Option<String>,
+}
+
+/// Releases the task.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let task_id = lookup::task(&mut ledger, &args.task_id)?;
+    let release = command::Command::ReleaseTask(Transition {
+        task_id: task_id.clone(),
+        comment: args.comment.clone(),
+    });
+    let actor = lookup::actor(args.author.as_deref(), args.claim.as_deref());
+    let outcome = ctx.execute(&mut ledger, &release, &actor)?;
+    let task = shape::after(&outcome, &task_id).task;
+    ctx.output.answer(&Released {
+        task_id,
+        title: task.title,
+        status: task.status,
+        agent: task.agent,
+    })
+}
+
+impl Answer for Released {
+    fn md(&self, md: &mut Md) {
+        md.ok(&format!("Released {} ({})", self.title, self.task_id));
+    }
 }

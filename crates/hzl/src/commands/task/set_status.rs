@@ -1,7 +1,18 @@
 //! `hzl task set-status`
 
+use hzl_core::command;
+use hzl_core::ids::TaskId;
+use hzl_core::task::Status;
+use serde::Serialize;
+
+use super::lookup;
+use super::shape;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::output::Answer;
+use crate::output::Md;
 use crate::values;
-use crate::values::Status;
 
 /// Put a task into any status
 ///
@@ -20,4 +31,41 @@ pub(crate) struct Args {
     /// Sign the change with this name
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Changed {
+    task_id: TaskId,
+    title: String,
+    status: Status,
+    previous_status: Status,
+}
+
+/// Sets the status.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let task_id = lookup::task(&mut ledger, &args.task_id)?;
+    let set_status = command::Command::SetStatus {
+        task_id: task_id.clone(),
+        status: args.status,
+    };
+    let actor = lookup::actor(args.author.as_deref(), None);
+    let outcome = ctx.execute(&mut ledger, &set_status, &actor)?;
+    let task = shape::after(&outcome, &task_id).task;
+    let before = outcome.before.get(&task_id);
+    ctx.output.answer(&Changed {
+        previous_status: before.map_or(task.status, |before| before.task.status),
+        task_id,
+        title: task.title,
+        status: task.status,
+    })
+}
+
+impl Answer for Changed {
+    fn md(&self, md: &mut Md) {
+        md.ok(&format!(
+            "{} ({}) is {} now, it was {}",
+            self.title, self.task_id, self.status, self.previous_status
+        ));
+    }
 }

@@ -1,6 +1,11 @@
 //! `hzl task start`
 
+use super::claim;
+use super::claim::Named;
+use crate::context::Context;
+use crate::error::CommandError;
 use crate::values;
+use crate::values::View;
 
 /// Claim a task and start working on it
 #[derive(Debug, clap::Args)]
@@ -20,4 +25,16 @@ pub(crate) struct Args {
     /// Hold the task for this many minutes, after which others may take it over
     #[arg(short, long, value_name = "MINUTES", value_parser = values::lease_minutes)]
     pub(crate) lease: Option<u32>,
+}
+
+/// Claims the task.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let named = Named {
+        task_id: &args.task_id,
+        agent: args.agent.as_deref(),
+        agent_id: args.agent_id.as_deref(),
+        lease_minutes: args.lease,
+        view: View::Standard,
+    };
+    claim::claim_named(named, ctx)
 }

@@ -1,7 +1,20 @@
 //! `hzl task update`
 
+use hzl_core::command;
+use hzl_core::command::UpdateTask;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+
+use super::lookup;
+use super::shape;
+use super::shape::Empties;
+use crate::context::Context;
+use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
+use crate::output::Answer;
+use crate::output::Md;
 use crate::values;
 use crate::values::CommaList;
 
@@ -62,6 +75,55 @@ impl Args {
             (None, true) => Ok(Some(None)),
             (None, false) => Ok(None),
         }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Updated {
+    #[serde(flatten)]
+    task: Map<String, Value>,
+    #[serde(skip)]
+    summary: String,
+}
+
+/// Updates the task.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let stale_after_minutes = args.stale_after_change()?;
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let task_id = lookup::task(&mut ledger, &args.task_id)?;
+    let parent = match args.parent.as_deref().map(str::trim) {
+        None => None,
+        Some("") => Some(None),
+        Some(typed) => Some(Some(lookup::parent(&mut ledger, typed)?)),
+    };
+    let update = command::Command::UpdateTask(Box::new(UpdateTask {
+        task_id: task_id.clone(),
+        title: args.title.clone(),
+        description: args.desc.clone(),
+        links: args.links.as_deref().map(CommaList::join),
+        tags: args.tags.as_deref().map(CommaList::join),
+        priority: args.priority,
+        stale_after_minutes,
+        parent,
+        ..UpdateTask::default()
+    }));
+    let actor = lookup::actor(args.author.as_deref(), None);
+    let outcome = ctx.execute(&mut ledger, &update, &actor)?;
+    let row = shape::after(&outcome, &task_id);
+    let verb = if outcome.events.is_empty() {
+        "Nothing to change in"
+    } else {
+        "Updated"
+    };
+    ctx.output.answer(&Updated {
+        task: shape::object(&row, &shape::UPDATED, Empties::Kept),
+        summary: format!("{verb} {} ({task_id})", row.task.title),
+    })
+}
+
+impl Answer for Updated {
+    fn md(&self, md: &mut Md) {
+        md.ok(&self.summary);
     }
 }
 

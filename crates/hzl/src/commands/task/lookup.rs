@@ -1,0 +1,83 @@
+//! From what a caller typed to the task that is meant.
+
+use hzl_core::command::Actor;
+use hzl_core::ids::EventId;
+use hzl_core::ids::TaskId;
+use hzl_core::rejection::Rejection;
+use hzl_store::ledger::Ledger;
+use hzl_store::query::tasks;
+use hzl_store::query::tasks::Resolved;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::error::CommandError;
+use crate::error::Kind;
+
+/// How many matches of an ambiguous prefix are suggested; all are in the details.
+const SUGGESTED: usize = 3;
+
+/// Finds the task with this id, or with the only id that begins like this.
+///
+/// # Errors
+///
+/// `NotFound`: there is none. `Input`: there are several.
+pub(crate) fn task(ledger: &mut Ledger, typed: &str) -> Result<TaskId, CommandError> {
+    match ledger.read(|cache| tasks::resolve(cache, typed))? {
+        Resolved::One(task_id) => Ok(task_id),
+        Resolved::None => Err(Rejection::TaskNotFound {
+            task_id: typed.into(),
+        }
+        .into()),
+        Resolved::Many(matches) => Err(ambiguous(typed, &matches)),
+    }
+}
+
+/// Finds the task that is to be, or is, the parent of others.
+///
+/// # Errors
+///
+/// As [`task`].
+pub(crate) fn parent(ledger: &mut Ledger, typed: &str) -> Result<TaskId, CommandError> {
+    match ledger.read(|cache| tasks::resolve(cache, typed))? {
+        Resolved::None => Err(Rejection::ParentNotFound {
+            task_id: typed.into(),
+        }
+        .into()),
+        _ => task(ledger, typed),
+    }
+}
+
+/// Finds each of these tasks.
+///
+/// # Errors
+///
+/// As [`task`], for the first that cannot be found.
+pub(crate) fn tasks(ledger: &mut Ledger, typed: &[String]) -> Result<Vec<TaskId>, CommandError> {
+    typed.iter().map(|typed| task(ledger, typed)).collect()
+}
+
+fn ambiguous(typed: &str, matches: &[(TaskId, String)]) -> CommandError {
+    let count = match matches.len() {
+        tasks::MAX_MATCHES => format!("{} or more", tasks::MAX_MATCHES),
+        count => count.to_string(),
+    };
+    let message = format!("task id `{typed}` is ambiguous: {count} tasks begin like this");
+    let listed: Vec<Value> = matches
+        .iter()
+        .map(|(task_id, title)| json!({ "task_id": task_id, "title": title }))
+        .collect();
+    let mut error = CommandError::new(Kind::Input, message).detail("matches", listed);
+    for (task_id, title) in matches.iter().take(SUGGESTED) {
+        error = error.hint(format!("{task_id} is \"{title}\""));
+    }
+    error
+}
+
+/// Returns who acts: the author by name, and the claim the caller acts under.
+pub(crate) fn actor(author: Option<&str>, claim: Option<&str>) -> Actor {
+    Actor {
+        author: author.map(str::to_owned),
+        agent_id: None,
+        claim: claim.map(EventId::from),
+    }
+}
