@@ -16,6 +16,7 @@ use hzl_store::ledger::ExecuteError;
 use hzl_store::ledger::Ledger;
 use hzl_store::ledger::Outcome;
 
+use crate::background;
 use crate::config::Config;
 use crate::config::ConfigFile;
 use crate::config::SyncTarget;
@@ -142,10 +143,15 @@ impl Context {
             Purpose::Write => ledger.ensure_inbox().map_err(refusal::not_written)?,
             Purpose::Read => match ledger.ensure_inbox() {
                 Err(error) if !forbids_writing(&error) => return Err(error.into()),
-                _ => {}
+                _ => background::start_if_due(self, &ledger),
             },
         }
         Ok(ledger)
+    }
+
+    /// Goes on with these settings.
+    pub(crate) fn use_config(&mut self, config: Config) {
+        self.config = OnceCell::from(config);
     }
 
     /// Goes on with this database, whatever the settings say.
@@ -177,7 +183,9 @@ impl Context {
         command: &Command,
         actor: &Actor,
     ) -> Result<Outcome, ExecuteError> {
-        ledger.execute(command, actor)
+        let outcome = ledger.execute(command, actor)?;
+        background::start_if_due(self, ledger);
+        Ok(outcome)
     }
 }
 

@@ -4,7 +4,9 @@
 #![allow(dead_code, reason = "commands that use these definitions follow")]
 
 mod app;
+mod background;
 mod cli;
+mod cloud;
 mod commands;
 mod config;
 mod context;

@@ -434,7 +434,7 @@ pub(crate) fn assert_done(
                 }
             }
         }
-        Command::UpdateTask(update) => assert_updated(after, update),
+        Command::UpdateTask(update) => assert_updated(before, after, update),
         Command::MoveTask { task_id, project } => {
             let moved = after.task(task_id).expect("there");
             assert_eq!(after.project_of(moved), *project);
@@ -500,7 +500,7 @@ fn assert_claimed(
     assert_eq!(task.lease_until, lease);
 }
 
-fn assert_updated(after: &View, update: &UpdateTask) {
+fn assert_updated(before: &View, after: &View, update: &UpdateTask) {
     let task = after.task(&update.task_id).expect("it is there");
     let asked = [
         (
@@ -531,6 +531,12 @@ fn assert_updated(after: &View, update: &UpdateTask) {
             "{field:?} of {task:?}"
         );
     }
+    let others = |view: &View| {
+        let mut parents = view.parents.clone();
+        parents.remove(&update.task_id);
+        parents
+    };
+    assert_eq!(others(after), others(before), "nobody else's link is cut");
     if let Some(parent) = update.parent.as_ref().and_then(Option::as_ref) {
         assert_eq!(after.parents.get(&update.task_id), Some(parent));
         let parent = after.task(parent).expect("it is there");

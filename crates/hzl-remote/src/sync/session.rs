@@ -84,6 +84,15 @@ impl Session {
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, SyncError> {
         let result = sync(ledger, &mut self.hrana, options, on_progress);
+        self.note(ledger, &result)?;
+        result
+    }
+
+    fn note(
+        &self,
+        ledger: &mut Ledger,
+        result: &Result<Report, SyncError>,
+    ) -> Result<(), hzl_store::Error> {
         let now = Some(ledger.now().millis().to_string());
         let rejects_close = self.hrana.rejects_close().then(|| "1".to_owned());
         let mut values = vec![
@@ -91,7 +100,7 @@ impl Session {
             (Key::Target, Some(self.target.clone())),
             (Key::RejectsClose, rejects_close),
         ];
-        match &result {
+        match result {
             Ok(report) => values.extend([
                 (Key::PullOnly, report.pull_only.then(|| "1".to_owned())),
                 (Key::LastSyncAtMs, now),
@@ -100,8 +109,7 @@ impl Session {
             ]),
             Err(error) => values.extend(failed(ledger, error)?),
         }
-        ledger.note_sync(&values)?;
-        result
+        ledger.note_sync(&values)
     }
 
     /// Asks the cloud whether this store may join it, and joins. One round trip, two where both sides
@@ -158,6 +166,37 @@ impl Session {
         }
     }
 
+    /// Asks the cloud whether it takes the token and speaks a format known here, for a store that
+    /// does not exist yet.
+    ///
+    /// # Errors
+    /// As [`sync`].
+    pub fn check(target: &Target, timeouts: Timeouts) -> Result<Probe, SyncError> {
+        let endpoint = Endpoint::parse(&target.url, target.insecure_http)?;
+        let mut hrana = Hrana::new(endpoint, target.token.clone(), timeouts);
+        match hrana.pipeline(&[wire::pull(0, 1)])?.into_iter().next() {
+            Some(Ok(rows)) => match wire::read_pull(&rows) {
+                Ok(reply) if reply.format.parse::<u32>().is_ok_and(|f| f > wire::FORMAT) => {
+                    Err(SyncError::NewerFormat {
+                        found: reply.format,
+                        supported: wire::FORMAT,
+                    })
+                }
+                Ok(_) => Ok(Probe::Joined),
+                Err(reason) => {
+                    let host = hrana.endpoint().host().to_owned();
+                    Err(SyncError::Remote(crate::error::RemoteError::BadReply {
+                        host,
+                        reason,
+                    }))
+                }
+            },
+            Some(Err(error)) if error.kind() == SqlErrorKind::NoSuchTable => Ok(Probe::Empty),
+            Some(Err(error)) => Err(SyncError::Sql(error)),
+            None => Err(SyncError::Stuck),
+        }
+    }
+
     /// Round trips so far.
     pub fn requests(&self) -> u64 {
         self.hrana.requests()
@@ -198,6 +237,34 @@ pub fn history(ledger: &Ledger, target: &Target) -> Result<History, hzl_store::E
         last_attempt_at_ms: time(Key::LastAttemptAtMs)?,
         is_rejected: same && last_error(ledger)?.is_some_and(|error| error.rejected),
     })
+}
+
+/// Notes an attempt that failed before anything was sent: the address cannot be one.
+///
+/// # Errors
+/// Whatever the store reports.
+pub fn note_failure(
+    ledger: &mut Ledger,
+    target: &Target,
+    error: &SyncError,
+) -> Result<(), hzl_store::Error> {
+    let now = Some(ledger.now().millis().to_string());
+    let mut values = vec![
+        (Key::LastAttemptAtMs, now),
+        (Key::Target, Some(fingerprint(target))),
+    ];
+    values.extend(failed(ledger, error)?);
+    ledger.note_sync(&values)
+}
+
+/// Tells whether the cloud takes no writes from this token, as far as the last sync has shown.
+///
+/// # Errors
+/// Whatever the store reports.
+pub fn is_pull_only(ledger: &Ledger, target: &Target) -> Result<bool, hzl_store::Error> {
+    let log = &ledger.files().events;
+    let same = state::find(log, Key::Target)?.as_deref() == Some(&fingerprint(target));
+    Ok(same && state::find(log, Key::PullOnly)?.is_some())
 }
 
 /// The last failure, if the last attempt was one.

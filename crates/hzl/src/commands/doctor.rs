@@ -4,6 +4,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use hzl_remote::http::Timeouts;
+use hzl_remote::sync::Session;
+use hzl_remote::sync::SyncOptions;
+use hzl_remote::sync::Target;
+use hzl_remote::sync::error::SyncErrorKind;
 use hzl_store::Access;
 use hzl_store::Error;
 use hzl_store::Note;
@@ -15,7 +20,7 @@ use hzl_store::state;
 use serde::Serialize;
 
 use super::status;
-use crate::config::SyncTarget;
+use crate::cloud;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::error::Kind;
@@ -207,15 +212,41 @@ fn look(ctx: &mut Context) -> (&'static str, Checks) {
         .at(&paths.events);
     // A config file that cannot be read has been reported; it says nothing about the cloud.
     let target = ctx.sync_target().ok().flatten();
-    if let Some(target) = &target {
-        checks.connectivity = check_connectivity(target, &mut ledger);
+    if let Ok(Some(target)) = cloud::target(ctx) {
+        checks.connectivity = Some(check_connectivity(&target, &mut ledger));
     }
     (status::mode(target.as_ref()), checks)
 }
 
-/// Asks the cloud whether it answers this device. `None`: not asked.
-fn check_connectivity(_: &SyncTarget, _: &mut Ledger) -> Option<Check> {
-    None
+/// Syncs, as 3.2.0's doctor does: an answer that is not a sync proves little.
+fn check_connectivity(target: &Target, ledger: &mut Ledger) -> Check {
+    let options = SyncOptions {
+        device_name: cloud::machine_name(),
+        ..SyncOptions::default()
+    };
+    let synced = Session::new(ledger, target, Timeouts::BACKGROUND)
+        .and_then(|mut session| session.sync(ledger, &options, &mut |_| {}));
+    match synced {
+        Ok(report) if report.pull_only => {
+            Check::warn("the cloud answers, but this token may only read: events written here wait")
+        }
+        Ok(report) => Check::pass().says(format!(
+            "the cloud answers: {} events pushed, {} pulled",
+            report.pushed, report.pulled
+        )),
+        Err(error) => {
+            let action = error.action();
+            let unavailable = error.kind() == SyncErrorKind::Unavailable;
+            let text = format!("{error}; everything that was written here is kept");
+            // Offline is no illness.
+            let check = if unavailable {
+                Check::warn(text)
+            } else {
+                Check::fail(text)
+            };
+            check.action("hzl sync", action)
+        }
+    }
 }
 
 fn failed(error: &dyn std::error::Error) -> Check {

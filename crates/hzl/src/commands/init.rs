@@ -8,12 +8,22 @@ use std::io::Read as _;
 use std::path::Path;
 
 use hzl_remote::endpoint::Endpoint;
-use hzl_remote::endpoint::InsecureHttp;
+use hzl_remote::http::Timeouts;
+use hzl_remote::sync::Session;
+use hzl_remote::sync::SyncError;
+use hzl_remote::sync::Target;
+use hzl_remote::sync::error::SyncErrorKind;
+use hzl_remote::sync::session::Probe;
+use hzl_store::Access;
+use hzl_store::StorePaths;
+use hzl_store::ledger::Ledger;
 use hzl_store::log;
 use hzl_store::state;
 use serde::Serialize;
 
 use super::status;
+use crate::background;
+use crate::cloud;
 use crate::config::ConfigFile;
 use crate::config::SyncTarget;
 use crate::context::Context;
@@ -101,6 +111,8 @@ struct Initialized {
     instance_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sync_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloud: Option<Cloud>,
     encrypted: bool,
 }
 
@@ -120,9 +132,13 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     change(&mut file, args, token.as_ref(), &used);
     let target = file.config()?.sync_target(&ctx.environment);
     check_target(args, target.as_ref())?;
-    if let Some(target) = &target {
-        cloud_check(target, &used, args)?;
-    }
+    let cloud = match &target {
+        Some(target) if args.sync_url.is_some() || args.auth_token.is_some() || args.merge => {
+            let insecure = file.config()?.sync.allow_insecure.unwrap_or(false);
+            Some(cloud_check(target, &used, args, insecure)?)
+        }
+        _ => None,
+    };
 
     if args.force {
         clear_the_way(args, ctx, &used)?;
@@ -132,6 +148,10 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let ledger = ctx.ledger(Purpose::Inspect)?;
     let instance_id = state::instance_id(&ledger.files().events)?;
     file.save()?;
+    ctx.use_config(file.config()?);
+    if cloud.is_some() {
+        background::start(ctx, &ledger);
+    }
     ctx.output.answer(&Initialized {
         events_db_path: used.events.to_string_lossy().into_owned(),
         cache_db_path: used.cache.to_string_lossy().into_owned(),
@@ -140,14 +160,71 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         mode: status::mode(target.as_ref()),
         instance_id,
         sync_url: target.map(|target| target.redacted_url()),
+        cloud,
         encrypted: false,
     })
 }
 
+/// What the cloud database said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Cloud {
+    /// This ledger is there, or was taken on.
+    Joined,
+    /// Nothing is there: the first sync fills it.
+    Empty,
+    /// It did not answer in time: the first sync decides.
+    Unreachable,
+}
+
 /// Asks the cloud database whether it takes the token and belongs to this ledger, before anything is
 /// saved or deleted.
-fn cloud_check(_: &SyncTarget, _: &Database, _: &Args) -> Result<(), CommandError> {
-    Ok(())
+fn cloud_check(
+    target: &SyncTarget,
+    used: &Database,
+    args: &Args,
+    insecure: bool,
+) -> Result<Cloud, CommandError> {
+    let target = Target {
+        url: target.url.clone(),
+        token: target.token.clone(),
+        insecure_http: cloud::insecure_http(insecure || args.allow_insecure),
+    };
+    let probed = if args.force || !used.events.exists() {
+        Session::check(&target, Timeouts::FOREGROUND)
+    } else {
+        let paths = StorePaths {
+            events: used.events.clone(),
+            cache: used.cache.clone(),
+        };
+        let mut ledger = Ledger::open(&paths, Access::ReadWrite)?;
+        Session::new(&ledger, &target, Timeouts::FOREGROUND)
+            .and_then(|mut session| session.probe(&mut ledger, args.merge))
+    };
+    match probed {
+        Ok(Probe::Joined) => Ok(Cloud::Joined),
+        Ok(Probe::Empty) => Ok(Cloud::Empty),
+        Err(error) if error.kind() == SyncErrorKind::Unavailable => Ok(Cloud::Unreachable),
+        Err(SyncError::MergeRequired {
+            local_events,
+            cloud_events,
+        }) => {
+            let message = format!(
+                "this store holds {local_events} events of its own, and the cloud database holds \
+                 {cloud_events} events of another ledger; nothing was saved"
+            );
+            Err(CommandError::new(Kind::MergeRequired, message)
+                .hint("add --merge to unite both")
+                .hint("or name another cloud database")
+                .detail("localEvents", local_events)
+                .detail("cloudEvents", cloud_events))
+        }
+        Err(error) => {
+            let mut failure = cloud::failure(error);
+            failure.message.push_str("; nothing was saved");
+            Err(failure)
+        }
+    }
 }
 
 /// Refuses what cannot be done, before anything is touched.
@@ -212,12 +289,7 @@ fn check_target(args: &Args, target: Option<&SyncTarget>) -> Result<(), CommandE
     if args.sync_url.is_none() {
         return Ok(());
     }
-    let insecure = if args.allow_insecure {
-        InsecureHttp::Allowed
-    } else {
-        InsecureHttp::Refused
-    };
-    match Endpoint::parse(&target.url, insecure) {
+    match Endpoint::parse(&target.url, cloud::insecure_http(args.allow_insecure)) {
         Ok(_) => Ok(()),
         Err(error) => {
             let hint = error.hint();
@@ -368,6 +440,16 @@ impl Answer for Initialized {
         match &self.sync_url {
             Some(url) => md.field("Syncs with", url),
             None => md.field("Mode", self.mode),
+        }
+        match self.cloud {
+            Some(Cloud::Joined) => md.line("The cloud database answers: this ledger is shared."),
+            Some(Cloud::Empty) => {
+                md.line("The cloud database answers and is empty: the first sync fills it.");
+            }
+            Some(Cloud::Unreachable) => {
+                md.warning("the cloud database did not answer: saved; the first sync decides");
+            }
+            None => {}
         }
     }
 }

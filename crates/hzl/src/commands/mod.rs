@@ -14,7 +14,6 @@ use clap::Subcommand;
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::error::Kind;
 
 /// The first level of commands.
 #[derive(Debug, Subcommand)]
@@ -45,9 +44,6 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Project(args) => project::run(args, ctx),
         Command::Task(args) => task::run(args, ctx),
         Command::Events(args) => events::run(args, ctx),
-        Command::Sync(_) => Err(CommandError::new(
-            Kind::General,
-            "this command is not part of this build",
-        )),
+        Command::Sync(args) => sync::run(args, ctx),
     }
 }

@@ -1,36 +1,269 @@
-//! `hzl sync`
+//! `hzl sync`: push what only this device has, pull what the cloud has.
 
+use std::time::Duration;
+use std::time::Instant;
+
+use hzl_core::time::Timestamp;
+use hzl_remote::sync::Progress;
+use hzl_remote::sync::Report;
+use hzl_remote::sync::Session;
+use hzl_remote::sync::SyncOptions;
+use hzl_remote::sync::Target;
+use hzl_store::ledger::Ledger;
+use hzl_store::lock::SyncLock;
+use hzl_store::query;
+use indicatif::ProgressBar;
+use indicatif::ProgressDrawTarget;
+use serde::Serialize;
+
+use crate::background;
+use crate::cloud;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::error::Kind;
+use crate::output::Answer;
+use crate::output::Md;
 use crate::values;
 use crate::values::ConflictStrategy;
 
 /// Exchange events with the cloud database
 ///
-/// Pushes what this device wrote, pulls what others wrote, and lists every write that lost a merge.
+/// Pushes what this device wrote, pulls what others wrote, and counts the writes that lost a merge.
+/// Commands do this in the background by themselves; run it to force a sync now, or to see why one
+/// fails. Works with a cloud database set up by `hzl init --sync-url`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hzl sync
-  hzl sync --watch
-  hzl sync --verify")]
+  hzl sync --format md
+  hzl sync --reset")]
 pub(crate) struct Args {
-    /// Choose what to do with concurrent changes: merge, discard-local or fail
+    /// Choose what to do with concurrent changes: merge, or merge and fail if a write lost
     #[arg(long, value_name = "STRATEGY", value_parser = values::conflict_strategy)]
     pub(crate) conflict_strategy: Option<ConflictStrategy>,
-    /// Sync even if the last attempt failed a moment ago
+    /// Sync even if the last attempt failed a moment ago; a sync by hand always does
     #[arg(short, long)]
     pub(crate) force: bool,
-    /// Start over with a cloud database that was rewound or replaced; loses nothing
+    /// Start over with a cloud database that was rewound, wiped or replaced; loses nothing
     #[arg(long)]
     pub(crate) reset: bool,
-    /// Join the tasks of this ledger with those of another one in the cloud
+    /// Unite this ledger with another one in the cloud
     #[arg(long)]
     pub(crate) merge: bool,
-    /// Compare the state with that of the other devices
-    #[arg(long)]
-    pub(crate) verify: bool,
-    /// Keep syncing until interrupted
-    #[arg(long)]
-    pub(crate) watch: bool,
     /// Run unattended after a write
-    #[arg(long, hide = true, conflicts_with_all = ["watch", "reset", "merge", "verify"])]
+    #[arg(long, hide = true, conflicts_with_all = ["reset", "merge"])]
     pub(crate) background: bool,
+}
+
+/// How long a sync by hand waits for one in the background; then both run, which harms nothing.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Syncs now.
+///
+/// # Errors
+///
+/// The kinds of a failed sync; everything written here is kept.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    if args.conflict_strategy == Some(ConflictStrategy::DiscardLocal) {
+        let message = "`discard-local` would lose what was written here, and hzl never does that";
+        let error = CommandError::new(Kind::Input, message)
+            .hint("leave the option out: both sides are merged, and what lost is listed");
+        return Err(error);
+    }
+    let mut ledger = ctx.ledger(Purpose::Inspect)?;
+    if args.background {
+        return background::run(ctx, &mut ledger);
+    }
+    let Some(target) = cloud::target(ctx)? else {
+        return ctx.output.answer(&LocalOnly::new());
+    };
+    let answer = sync(args, ctx, &mut ledger, &target)?;
+    let conflicts = answer.data.conflicts;
+    ctx.output.answer(&answer)?;
+    if conflicts > 0 && args.conflict_strategy == Some(ConflictStrategy::Fail) {
+        return Err(CommandError::already_shown(Kind::General));
+    }
+    Ok(())
+}
+
+fn sync(
+    args: &Args,
+    ctx: &Context,
+    ledger: &mut Ledger,
+    target: &Target,
+) -> Result<Synced, CommandError> {
+    let started = Instant::now();
+    let lock = ledger.files().paths.sync_lock();
+    let held = SyncLock::try_acquire(&lock, LOCK_PATIENCE)?;
+    let options = SyncOptions {
+        merge: args.merge,
+        reset: args.reset,
+        list_devices: true,
+        device_name: cloud::machine_name(),
+    };
+    let conflicts_before = ledger.read(query::conflicts::count)?;
+    let bar = progress_bar(ctx.environment.terminals.stderr);
+    let mut show = |progress: Progress| {
+        bar.set_message(format!(
+            "pushed {}, pulled {}, {} to go",
+            progress.pushed, progress.pulled, progress.pending
+        ));
+        bar.tick();
+    };
+    let mut session = Session::new(ledger, target, cloud::PATIENT).map_err(cloud::failure)?;
+    let result = session.sync(ledger, &options, &mut show);
+    bar.finish_and_clear();
+    drop(held);
+    let report = result.map_err(cloud::failure)?;
+    let conflicts_after = ledger.read(query::conflicts::count)?;
+    let conflicts = conflicts_after.saturating_sub(conflicts_before);
+    Ok(Synced::new(
+        report,
+        conflicts,
+        ledger.now(),
+        started.elapsed(),
+    ))
+}
+
+/// A line that says how far it is, on a terminal only.
+fn progress_bar(on_terminal: bool) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if !on_terminal {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
+}
+
+/// Nothing to sync with.
+#[derive(Serialize)]
+struct LocalOnly {
+    success: bool,
+    mode: &'static str,
+    message: &'static str,
+    data: LocalOnlyData,
+}
+
+#[derive(Serialize)]
+struct LocalOnlyData {
+    status: &'static str,
+}
+
+impl LocalOnly {
+    fn new() -> Self {
+        Self {
+            success: true,
+            mode: "local-only",
+            message: "no cloud database is set up: there is nothing to sync with",
+            data: LocalOnlyData {
+                status: "local-only",
+            },
+        }
+    }
+}
+
+impl Answer for LocalOnly {
+    fn md(&self, md: &mut Md) {
+        md.line(self.message);
+        md.line("Set one up with: hzl init --sync-url <url> --auth-token <token>");
+    }
+}
+
+/// A sync that went through.
+#[derive(Serialize)]
+struct Synced {
+    success: bool,
+    mode: &'static str,
+    data: SyncedData,
+    sync: Attempt,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SyncedData {
+    status: &'static str,
+    last_sync_at: String,
+    /// Always 0: HZL 3.2.0 counted pages here.
+    frames_synced: u64,
+    pushed: u64,
+    pulled: u64,
+    conflicts: u64,
+    quarantined: u64,
+    requests: u64,
+    cursor: i64,
+    state_hash: String,
+    duration_ms: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pull_only: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    became_new_device: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reset: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Attempt {
+    attempted: bool,
+    success: bool,
+    frames_synced: u64,
+}
+
+impl Synced {
+    fn new(report: Report, conflicts: u64, at: Timestamp, duration: Duration) -> Self {
+        Self {
+            success: true,
+            mode: "offline-sync",
+            data: SyncedData {
+                status: "synced",
+                last_sync_at: at.to_string(),
+                frames_synced: 0,
+                pushed: report.pushed,
+                pulled: report.pulled,
+                conflicts,
+                quarantined: report.quarantined,
+                requests: report.requests,
+                cursor: report.cursor,
+                state_hash: report.state_hash,
+                duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                pull_only: report.pull_only,
+                became_new_device: report.became_clone,
+                reset: report.was_reset,
+            },
+            sync: Attempt {
+                attempted: true,
+                success: true,
+                frames_synced: 0,
+            },
+        }
+    }
+}
+
+impl Answer for Synced {
+    fn md(&self, md: &mut Md) {
+        let data = &self.data;
+        md.ok(&format!(
+            "Synced: {} pushed, {} pulled",
+            data.pushed, data.pulled
+        ));
+        if data.conflicts > 0 {
+            md.warning(&format!(
+                "{} writes lost a merge and are listed",
+                data.conflicts
+            ));
+        }
+        if data.quarantined > 0 {
+            md.warning(&format!("{} events were set aside", data.quarantined));
+        }
+        if data.pull_only {
+            md.warning("this token may only read: events written here wait for one that may write");
+        }
+        if data.became_new_device {
+            md.warning("this store is a copy of another machine's; it is a device of its own now");
+        }
+        if data.reset {
+            md.warning("the cloud database had lost events; they were sent again");
+        }
+        md.field("Requests", &data.requests.to_string());
+        md.field("State", &data.state_hash);
+    }
 }
