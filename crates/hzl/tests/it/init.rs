@@ -175,11 +175,28 @@ fn force_deletes_only_after_a_yes() {
 fn force_spares_what_is_no_database() {
     let home = home();
     home.write("notes.txt", "my only copy");
-    home.write("dir/x", "");
-    for place in ["notes.txt", "dir/events.db"] {
-        fs::create_dir_all(home.path().join("dir/events.db")).unwrap();
-        home.fails(&["init", "--force", "--yes", "--db", place], 1);
+    home.fails(&["init", "--force", "--yes", "--db", "notes.txt"], 1);
+    // The cache that would go with the database is somebody's file too.
+    home.write("x-cache.db", "my only copy");
+    home.json(&["init", "--db", "x/events.db"]);
+    home.json(&["init", "--reset-config"]);
+    fs::copy(home.path().join("x/events.db"), home.path().join("x.db")).unwrap();
+    home.fails(&["init", "--force", "--yes", "--db", "x.db"], 1);
+    for file in ["notes.txt", "x-cache.db"] {
+        let kept = fs::read_to_string(home.path().join(file)).unwrap();
+        assert_eq!(kept, "my only copy");
     }
-    let kept = fs::read_to_string(home.path().join("notes.txt")).unwrap();
-    assert_eq!(kept, "my only copy");
+    assert!(home.path().join("x.db").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn force_does_not_follow_links() {
+    let home = home();
+    home.json(&["init", "--db", "real/events.db"]);
+    let link = home.path().join("link.db");
+    std::os::unix::fs::symlink(home.path().join("real/events.db"), &link).unwrap();
+    home.json(&["init", "--reset-config"]);
+    home.fails(&["init", "--force", "--yes", "--db", "link.db"], 1);
+    assert!(home.path().join("real/events.db").exists());
 }
