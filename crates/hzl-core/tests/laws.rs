@@ -6,6 +6,8 @@
     reason = "`r % 3 == 0` makes a choice out of a number; it asks nothing about multiples"
 )]
 
+#[path = "laws/accepted.rs"]
+mod accepted;
 #[path = "laws/check.rs"]
 mod check;
 #[path = "laws/commands.rs"]
@@ -101,7 +103,7 @@ fn hold(cases: u32, rewind: bool, legacy: bool) -> Tally {
 
 #[test]
 fn devices_converge_and_nothing_is_lost_in_silence() {
-    let tally = hold(1_200, false, false);
+    let tally = hold(700, false, false);
     for name in commands::NAMES {
         assert!(
             tally.get(name).is_some_and(|n| *n >= 20),
@@ -112,22 +114,22 @@ fn devices_converge_and_nothing_is_lost_in_silence() {
 
 #[test]
 fn a_cloud_that_falls_back_loses_nothing() {
-    hold(700, true, false);
+    hold(400, true, false);
 }
 
 #[test]
 fn logs_of_the_old_program_join_in() {
-    hold(700, false, true);
+    hold(400, false, true);
 }
 
 #[test]
 fn everything_at_once() {
-    hold(700, true, true);
+    hold(400, true, true);
 }
 
 #[test]
 fn both_folds_agree_about_any_log() {
-    let result = runner(6_000, 8).run(&logs::log(), |(log, rewind_points)| {
+    let result = runner(3_000, 8).run(&logs::log(), |(log, rewind_points)| {
         let view = View::of(log.clone(), &rewind_points);
         oracle::assert_agrees(&log, &rewind_points, &view);
         let mut resumed = Incremental::default();

@@ -114,7 +114,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 fn decoding_never_fails_and_keeps_what_is_valid() {
     let optional = vec((any::<u8>(), any_value()), 0..6);
     let inputs = (0..TYPES.len(), optional, any::<bool>(), any::<u64>());
-    let result = runner(3_000, 5).run(&inputs, |(at, optional, alien, order)| {
+    let result = runner(2_000, 5).run(&inputs, |(at, optional, alien, order)| {
         let (kind, required, names) = TYPES[at];
         let mut fields: Vec<(String, Value)> = vec![];
         for (name, text) in required {

@@ -35,7 +35,7 @@ fn is_acyclic(edges: &[Edge]) -> bool {
 
 #[test]
 fn cutting_leaves_no_cycle_and_cuts_nothing_else() {
-    let result = runner(2_000, 2).run(&edges(), |edges| {
+    let result = runner(1_000, 2).run(&edges(), |edges| {
         let closing = closing_cycles(&edges);
         let kept: Vec<Edge> = (edges.iter().enumerate())
             .filter(|(at, _)| !closing.contains(at))
@@ -69,7 +69,7 @@ fn cutting_leaves_no_cycle_and_cuts_nothing_else() {
 #[test]
 fn reaching_is_the_transitive_closure() {
     let inputs = (edges(), 0..6u8, 0..6u8);
-    let result = runner(2_000, 3).run(&inputs, |(edges, from, to)| {
+    let result = runner(1_000, 3).run(&inputs, |(edges, from, to)| {
         let (from, to) = (task(from), task(to));
         let mut reach = BTreeSet::from([from.clone()]);
         for _ in 0..6 {
@@ -97,7 +97,7 @@ fn reaching_is_the_transitive_closure() {
 
 #[test]
 fn cycles_are_found_exactly_where_there_are_some() {
-    let result = runner(2_000, 4).run(&edges(), |edges| {
+    let result = runner(1_000, 4).run(&edges(), |edges| {
         let cycles = find_cycles(&edges);
         prop_assert_eq!(cycles.is_empty(), is_acyclic(&edges));
         let mut times: BTreeMap<TaskId, u32> = BTreeMap::new();
