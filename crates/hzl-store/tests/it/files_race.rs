@@ -132,6 +132,10 @@ fn threads_of_one_process_share_new_and_old_stores() {
                 scope.spawn(move || {
                     barrier.wait();
                     let files = open(paths, Access::ReadWrite).unwrap();
+                    assert!(
+                        old || !files.notes.contains(&Note::Upgraded),
+                        "nobody upgrades what another has just created"
+                    );
                     append(&files.events, &format!("N{number}"));
                     text(&files.cache, "select count(*) from p_meta");
                     files

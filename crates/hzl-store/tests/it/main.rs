@@ -15,3 +15,4 @@ mod files_race;
 mod files_read_only;
 mod files_upgrade;
 mod files_wal;
+mod ledger;

@@ -1,0 +1,343 @@
+//! The ledger: one write path, projections that follow the log, whatever happened to either file.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+
+use hzl_core::command::{
+    Actor, AddTask, ClaimFilter, Command, ProjectTasks, SubtaskPolicy, Transition, UpdateTask,
+};
+use hzl_core::ids::{ProjectName, TaskId};
+use hzl_core::task::Status;
+use hzl_core::time::Timestamp;
+use hzl_store::ledger::{ExecuteError, Ledger, Outcome};
+use hzl_store::source::{Clock, SystemIds};
+use hzl_store::{Access, StorePaths, log, projector, query};
+use tempfile::TempDir;
+
+/// A clock that the test sets.
+#[derive(Clone)]
+struct Hands(Rc<Cell<i64>>);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.get())
+    }
+}
+
+fn paths(home: &Path) -> StorePaths {
+    StorePaths {
+        events: home.join("events.db"),
+        cache: home.join("cache.db"),
+    }
+}
+
+fn open(home: &Path) -> Ledger {
+    let mut ledger = Ledger::open(&paths(home), Access::ReadWrite).unwrap();
+    ledger.ensure_inbox().unwrap();
+    ledger
+}
+
+fn fresh() -> (TempDir, Ledger) {
+    let home = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap();
+    let ledger = open(home.path());
+    (home, ledger)
+}
+
+fn actor(name: &str) -> Actor {
+    Actor {
+        author: Some(name.to_owned()),
+        ..Actor::default()
+    }
+}
+
+fn add(ledger: &mut Ledger, title: &str) -> TaskId {
+    let task_id = ledger.new_task_id();
+    let command = Command::AddTask(Box::new(new_task(&task_id, title)));
+    ledger.execute(&command, &actor("adder")).unwrap();
+    task_id
+}
+
+fn new_task(task_id: &TaskId, title: &str) -> AddTask {
+    AddTask {
+        task_id: task_id.clone(),
+        title: title.to_owned(),
+        project: ProjectName::inbox(),
+        description: None,
+        links: vec![],
+        tags: vec![],
+        priority: 0,
+        depends_on: vec![],
+        parent: None,
+        status: Status::Ready,
+        agent: None,
+        comment: None,
+        due_at: None,
+        metadata: None,
+        stale_after_minutes: None,
+    }
+}
+
+fn claim_next(ledger: &mut Ledger, agent: &str) -> Outcome {
+    let filter = ClaimFilter {
+        agent: Some(agent.to_owned()),
+        ..ClaimFilter::default()
+    };
+    let command = Command::ClaimNext {
+        filter,
+        lease_minutes: None,
+    };
+    ledger.execute(&command, &actor(agent)).unwrap()
+}
+
+fn titles(ledger: &mut Ledger) -> Vec<String> {
+    let filter = query::tasks::ListFilter::default();
+    let page = ledger
+        .read(|cache| query::tasks::list(cache, &filter, 0, 100))
+        .unwrap();
+    page.tasks
+        .into_iter()
+        .map(|stored| stored.task.title)
+        .collect()
+}
+
+/// The state hash as kept, after checking that a rebuild comes to the same.
+fn hash(ledger: &mut Ledger) -> String {
+    let kept = ledger.read(projector::state_sum).unwrap();
+    ledger.rebuild().unwrap();
+    assert_eq!(
+        ledger.read(projector::state_sum).unwrap(),
+        kept,
+        "a rebuild agrees"
+    );
+    kept.to_string()
+}
+
+#[test]
+fn a_deleted_cache_comes_back_the_same() {
+    let (home, mut ledger) = fresh();
+    add(&mut ledger, "one");
+    claim_next(&mut ledger, "ann");
+    let before = hash(&mut ledger);
+    drop(ledger);
+    for suffix in ["", "-wal", "-shm"] {
+        drop(std::fs::remove_file(
+            home.path().join(format!("cache.db{suffix}")),
+        ));
+    }
+    let mut ledger = open(home.path());
+    assert_eq!(titles(&mut ledger), ["one"]);
+    assert_eq!(hash(&mut ledger), before);
+}
+
+#[test]
+fn a_restored_older_log_is_noticed_even_if_other_events_took_its_rows() {
+    let (home, mut ledger) = fresh();
+    add(&mut ledger, "kept");
+    drop(ledger);
+    let backup = tempfile::tempdir().unwrap();
+    for suffix in ["", "-wal"] {
+        let name = format!("events.db{suffix}");
+        std::fs::copy(home.path().join(&name), backup.path().join(&name)).unwrap();
+    }
+    let mut ledger = open(home.path());
+    add(&mut ledger, "lost with the disk");
+    drop(ledger);
+    for suffix in ["", "-wal"] {
+        let name = format!("events.db{suffix}");
+        std::fs::copy(backup.path().join(&name), home.path().join(&name)).unwrap();
+    }
+    drop(std::fs::remove_file(home.path().join("events.db-shm")));
+    let mut ledger = open(home.path());
+    assert_eq!(titles(&mut ledger), ["kept"], "the cache was ahead");
+    add(&mut ledger, "takes the same rows");
+    assert_eq!(titles(&mut ledger), ["kept", "takes the same rows"]);
+    hash(&mut ledger);
+}
+
+#[test]
+fn events_that_others_append_are_folded_by_the_next_reader() {
+    let (home, mut ledger) = fresh();
+    let task_id = add(&mut ledger, "by us");
+    let other = rusqlite::Connection::open(home.path().join("events.db")).unwrap();
+    // As HZL 3.2.0 writes: no epoch, no basis, the time of the database.
+    other
+        .execute(
+            "insert into events (event_id, task_id, type, data, author)
+             values ('01FOREIGN', ?1, 'task_updated',
+                     '{\"field\":\"title\",\"new_value\":\"by 3.2.0\"}', 'old')",
+            [task_id.as_str()],
+        )
+        .unwrap();
+    assert_eq!(titles(&mut ledger), ["by 3.2.0"]);
+    hash(&mut ledger);
+}
+
+#[test]
+fn readers_fold_in_memory_where_nothing_may_be_written() {
+    let (home, mut ledger) = fresh();
+    add(&mut ledger, "readable");
+    drop(ledger);
+    std::fs::remove_file(home.path().join("cache.db")).unwrap();
+    let mut reader = Ledger::open(&paths(home.path()), Access::ReadOnly).unwrap();
+    assert_eq!(titles(&mut reader), ["readable"]);
+    let command = Command::AddTask(Box::new(new_task(&TaskId::from("x"), "not written")));
+    let refused = reader.execute(&command, &Actor::default());
+    assert!(
+        matches!(
+            refused,
+            Err(ExecuteError::Store(hzl_store::Error::ReadOnly { .. }))
+        ),
+        "{refused:?}"
+    );
+    assert!(!home.path().join("cache.db").exists());
+}
+
+#[test]
+fn each_task_is_claimed_once_by_many_threads() {
+    let (home, mut ledger) = fresh();
+    let tasks: Vec<TaskId> = (0..40)
+        .map(|n| add(&mut ledger, &format!("task {n}")))
+        .collect();
+    drop(ledger);
+    let claimed = std::sync::Mutex::new(vec![]);
+    std::thread::scope(|scope| {
+        for agent in 0..8 {
+            let (home, claimed) = (home.path(), &claimed);
+            scope.spawn(move || {
+                let mut ledger = open(home);
+                while let Some(task_id) = claim_next(&mut ledger, &format!("agent{agent}")).claimed
+                {
+                    claimed.lock().unwrap().push(task_id);
+                }
+            });
+        }
+    });
+    let mut claimed = claimed.into_inner().unwrap();
+    claimed.sort();
+    assert_eq!(claimed, tasks, "each once, none left");
+    hash(&mut open(home.path()));
+}
+
+#[test]
+fn time_goes_on_when_the_clock_goes_back() {
+    let home = tempfile::tempdir().unwrap();
+    let now = Rc::new(Cell::new(1_800_000_000_000));
+    let mut ledger = Ledger::open_with(
+        &paths(home.path()),
+        Access::ReadWrite,
+        Box::new(Hands(now.clone())),
+        Box::new(SystemIds),
+    )
+    .unwrap();
+    ledger.ensure_inbox().unwrap();
+    add(&mut ledger, "in time");
+    now.set(1_700_000_000_000);
+    add(&mut ledger, "after the clock went back");
+    let events = log::list_stored_after(&ledger.files().events, 0, None).unwrap();
+    assert!(
+        events
+            .windows(2)
+            .all(|pair| pair[0].timestamp < pair[1].timestamp),
+        "{events:?}"
+    );
+    assert!(
+        events
+            .windows(2)
+            .all(|pair| pair[0].event_id < pair[1].event_id),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn links_to_tasks_that_go_and_come_are_judged_again() {
+    let (_home, mut ledger) = fresh();
+    let (first, second) = (add(&mut ledger, "first"), add(&mut ledger, "second"));
+    let depend = |from: &TaskId, on: &TaskId| Command::AddDependency {
+        task_id: from.clone(),
+        depends_on: on.clone(),
+    };
+    ledger
+        .execute(&depend(&second, &first), &Actor::default())
+        .unwrap();
+    let open_deps = |ledger: &mut Ledger, task_id: &TaskId| {
+        let found = ledger
+            .read(|cache| projector::find_task(cache, task_id))
+            .unwrap();
+        found.unwrap().open_deps
+    };
+    assert_eq!(open_deps(&mut ledger, &second), 1);
+    let refused = ledger.execute(&depend(&first, &second), &Actor::default());
+    assert!(
+        matches!(refused, Err(ExecuteError::Rejected(_))),
+        "{refused:?}"
+    );
+    let transition = Transition {
+        task_id: first.clone(),
+        comment: None,
+    };
+    let archive = Command::ArchiveTask {
+        transition,
+        subtasks: SubtaskPolicy::Refuse,
+    };
+    ledger.execute(&archive, &Actor::default()).unwrap();
+    assert_eq!(
+        open_deps(&mut ledger, &second),
+        0,
+        "an archived task is waited for no more"
+    );
+    hash(&mut ledger);
+}
+
+#[test]
+fn projects_move_rename_and_go_with_their_tasks() {
+    let (_home, mut ledger) = fresh();
+    let create = |name: &str| Command::CreateProject {
+        name: name.into(),
+        description: None,
+        is_protected: false,
+    };
+    ledger.execute(&create("a"), &Actor::default()).unwrap();
+    let task_id = add(&mut ledger, "moves");
+    let mv = Command::MoveTask {
+        task_id: task_id.clone(),
+        project: "a".into(),
+    };
+    ledger.execute(&mv, &Actor::default()).unwrap();
+    let rename = Command::RenameProject {
+        old_name: "a".into(),
+        new_name: "b".into(),
+    };
+    ledger.execute(&rename, &Actor::default()).unwrap();
+    let project = |ledger: &mut Ledger| {
+        let found = ledger
+            .read(|cache| projector::find_task(cache, &task_id))
+            .unwrap();
+        found.map(|stored| stored.project.into_string())
+    };
+    assert_eq!(project(&mut ledger).as_deref(), Some("b"));
+    let update = UpdateTask {
+        task_id: task_id.clone(),
+        title: Some("renamed too".to_owned()),
+        ..UpdateTask::default()
+    };
+    ledger
+        .execute(&Command::UpdateTask(Box::new(update)), &Actor::default())
+        .unwrap();
+    assert_eq!(
+        project(&mut ledger).as_deref(),
+        Some("b"),
+        "an update keeps the project's name"
+    );
+    hash(&mut ledger);
+    let tasks = Some(ProjectTasks::Delete);
+    let delete = Command::DeleteProject {
+        name: "b".into(),
+        tasks,
+    };
+    ledger.execute(&delete, &Actor::default()).unwrap();
+    assert_eq!(project(&mut ledger), None);
+    hash(&mut ledger);
+}
