@@ -194,12 +194,14 @@ fn open_to_write(
     let mut notes = notes_on(&paths);
     let log = connect_to_write(&paths.events, Durability::Full, deadline)?;
     if !events::is_current(&log, &paths.events)? {
-        let is_new = !events::exist(&log).at(&paths.events, "read the tables of the event log")?;
+        // Tables and version are made together: only an old log has tables and still no version.
+        let is_old = events::exist(&log).at(&paths.events, "read the tables of the event log")?
+            && !events::is_current(&log, &paths.events)?;
         let transaction = WriteTransaction::begin(&log)?;
         let carried = || read_old_cache(&paths.cache, deadline, &mut notes);
         events::upgrade(transaction, &mut birth, carried)?;
         checkpoint::after_ddl(&log);
-        if !is_new {
+        if is_old {
             notes.push(Note::Upgraded);
         }
     }
