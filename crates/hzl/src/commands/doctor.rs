@@ -303,6 +303,9 @@ fn mode_of(path: &Path) -> io::Result<u32> {
 /// Sorts the reason why the store cannot be opened to the check it belongs to.
 fn not_opened(checks: &mut Checks, paths: &StorePaths, error: &Error) {
     match error {
+        Error::Missing { path } if is_hidden(path) => {
+            checks.permissions = Check::fail("the directory cannot be looked into").at(path);
+        }
         Error::Missing { .. } => {
             checks.database = Check::fail("there is no database yet")
                 .at(&paths.events)
@@ -318,6 +321,11 @@ fn not_opened(checks: &mut Checks, paths: &StorePaths, error: &Error) {
         Error::Busy { .. } => checks.lock = failed(error),
         _ => checks.database = failed(error).at(&paths.events),
     }
+}
+
+/// Whether nobody can tell if the file is there.
+fn is_hidden(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn check_files(ledger: &Ledger) -> hzl_store::Result<Check> {

@@ -67,7 +67,7 @@ fn follow(home: &Home, arguments: &[&str]) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap()
+        .expect("the binary starts")
 }
 
 #[test]

@@ -40,8 +40,8 @@ fn a_database_is_created_once() {
 }
 
 fn config(home: &hzl_testkit::home::Home) -> Value {
-    let text = fs::read_to_string(home.config().join("hzl/config.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+    let text = fs::read_to_string(home.config().join("hzl/config.json"));
+    serde_json::from_str(&text.expect("there is a config file")).expect("it is JSON")
 }
 
 #[test]

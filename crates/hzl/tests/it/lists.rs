@@ -15,7 +15,7 @@ fn titles(home: &hzl_testkit::home::Home, arguments: &[&str]) -> Vec<String> {
     let list = home.json(&line);
     each(&list["tasks"], "title")
         .into_iter()
-        .map(|title| title.as_str().unwrap().to_owned())
+        .map(|title| title.as_str().expect("a title is text").to_owned())
         .collect()
 }
 
