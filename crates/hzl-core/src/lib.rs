@@ -5,6 +5,8 @@
 //! [`decide::decide`] (what should happen?) and [`fold::TaskFold::apply`] (what does it mean that this
 //! happened?). SQL, files and the network live in the other crates.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod availability;
 pub mod command;
 pub mod conflict;

@@ -57,16 +57,16 @@ impl Projects {
 
     /// Applies the next project event.
     pub fn apply(&mut self, placed: &PlacedEvent) {
-        let applied = match &placed.event.payload {
-            Payload::ProjectCreated(created) => {
-                self.create(&created.name, placed);
-                true
-            }
-            Payload::ProjectRenamed(renamed) => {
-                self.rename(&renamed.old_name, &renamed.new_name, placed)
-            }
-            Payload::ProjectDeleted(deleted) => self.delete(&deleted.name, placed),
-            _ => return,
+        let payload = &placed.event.payload;
+        let applied = if let Payload::ProjectCreated(created) = payload {
+            self.create(&created.name, placed);
+            true
+        } else if let Payload::ProjectRenamed(renamed) = payload {
+            self.rename(&renamed.old_name, &renamed.new_name, placed)
+        } else if let Payload::ProjectDeleted(deleted) = payload {
+            self.delete(&deleted.name, placed)
+        } else {
+            true
         };
         if !applied {
             self.list_superseded(placed);
@@ -225,10 +225,12 @@ impl Projects {
     }
 
     fn list_superseded(&mut self, placed: &PlacedEvent) {
-        let wanted = match &placed.event.payload {
-            Payload::ProjectRenamed(renamed) => json!(renamed.new_name),
-            _ => json!(null),
+        let renamed = if let Payload::ProjectRenamed(renamed) = &placed.event.payload {
+            Some(&renamed.new_name)
+        } else {
+            None
         };
+        let wanted = json!(renamed);
         self.conflicts.push(Conflict {
             event_id: placed.event.event_id.clone(),
             kind: ConflictKind::SupersededProject,

@@ -2,7 +2,7 @@
 //!
 //! - [`wire`]: the tables and statements of the cloud, and their replies
 //! - [`plan`]: pure: what a reply means and what to do next
-//! - [`run`]: carries plans out on a ledger and a cloud
+//! - [`run`]: carries plans out on a ledger and a cloud; joining and healing are in `heal`
 //! - [`session`]: a sync with its bookkeeping: what `status` shows, and when to try again
 //! - [`policy`]: pure: when to sync, and how long to wait after a failure
 //!
@@ -10,6 +10,7 @@
 //! has brought it back. So any request may be lost, repeated or cut, at any byte.
 
 pub mod error;
+mod heal;
 pub mod plan;
 pub mod policy;
 pub mod run;

@@ -1,0 +1,149 @@
+//! The parts of a sync that happen once: joining a cloud ledger, and healing one that is not what it
+//! was. Nothing local is deleted in any of them.
+
+use super::error::SyncError;
+use super::plan::View;
+use super::run::{Round, Run, bad_reply};
+use super::wire::{self, PullReply};
+use crate::error::{RemoteError, SqlErrorKind};
+
+impl Run<'_> {
+    // ---- joining
+
+    pub(super) fn create_schema(&mut self, view: &View) -> Result<(), SyncError> {
+        let instance = view
+            .membership
+            .joined
+            .as_ref()
+            .unwrap_or(&view.membership.instance_id);
+        let outcomes = self.remote.pipeline(&wire::create_schema(instance));
+        let outcomes = outcomes.map_err(|error| match error {
+            RemoteError::Forbidden { .. } => SyncError::EmptyAndReadOnly,
+            other => SyncError::Remote(other),
+        })?;
+        for outcome in outcomes {
+            match outcome {
+                Ok(_) => {}
+                Err(error) if error.kind() == SqlErrorKind::ReadOnly => {
+                    return Err(SyncError::EmptyAndReadOnly);
+                }
+                // Another device may be doing the same at this moment.
+                Err(error) if error.kind() == SqlErrorKind::Busy => {
+                    return self.wait_for_others(SyncError::Sql(error));
+                }
+                Err(error) => return Err(SyncError::Sql(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The cloud holds another ledger. If one side is empty, there is nothing to confuse.
+    pub(super) fn meet_other(
+        &mut self,
+        view: &View,
+        reply: &PullReply,
+    ) -> Result<Round, SyncError> {
+        let local_events = view.membership.own_events;
+        let cloud_events = if local_events == 0 {
+            0
+        } else {
+            self.count_cloud_events()?
+        };
+        if local_events > 0 && cloud_events > 0 && !self.options.merge {
+            return Err(SyncError::MergeRequired {
+                local_events,
+                cloud_events,
+            });
+        }
+        self.ledger.join(&reply.instance_id, &reply.rewind_points)?;
+        Ok(Round::Again)
+    }
+
+    fn count_cloud_events(&mut self) -> Result<u64, SyncError> {
+        match self
+            .remote
+            .pipeline(&[wire::count_events()])?
+            .into_iter()
+            .next()
+        {
+            Some(Ok(rows)) => Ok(wire::read_count(&rows)),
+            Some(Err(error)) => Err(SyncError::Sql(error)),
+            None => Err(bad_reply("it has no count")),
+        }
+    }
+
+    // ---- a cloud that is not what it was
+
+    pub(super) fn replaced(&mut self, view: &View, reply: &PullReply) -> Result<Round, SyncError> {
+        if !self.options.reset {
+            return Err(SyncError::CloudChanged {
+                what: "the cloud database holds another ledger than the one this store was synced with"
+                    .to_owned(),
+            });
+        }
+        let cloud_events = self.count_cloud_events()?;
+        if cloud_events > 0 && !self.options.merge {
+            let local_events = view.membership.own_events;
+            return Err(SyncError::MergeRequired {
+                local_events,
+                cloud_events,
+            });
+        }
+        self.ledger.join(&reply.instance_id, &reply.rewind_points)?;
+        self.ledger.rewind_to(0, &reply.rewind_points)?;
+        self.report.was_reset = true;
+        Ok(Round::Again)
+    }
+
+    /// Finds where the common history ends, raises the epoch there, and makes everything above it
+    /// tail again.
+    pub(super) fn reset(&mut self, view: &View, cloud_points: &[i64]) -> Result<Round, SyncError> {
+        if !self.options.reset {
+            return Err(SyncError::CloudChanged {
+                what: "the cloud database has lost events that this store had synced with it (restored from a backup?)"
+                    .to_owned(),
+            });
+        }
+        self.resets += 1;
+        if self.resets > 3 {
+            return Err(SyncError::Stuck);
+        }
+        let common = self.common_prefix(view)?;
+        let mut points = cloud_points.to_vec();
+        points.push(common);
+        let raised = self
+            .remote
+            .pipeline(&[wire::raise_epoch(cloud_points, &points)])?;
+        if let Some(Err(error)) = raised.into_iter().next() {
+            return Err(SyncError::Sql(error));
+        }
+        // If another device was faster, the next pull shows its point as well.
+        self.ledger.rewind_to(common, cloud_points)?;
+        self.report.was_reset = true;
+        Ok(Round::Again)
+    }
+
+    /// The last sequence up to which the cloud has every settled row of this store, unchanged.
+    fn common_prefix(&mut self, view: &View) -> Result<i64, SyncError> {
+        let end = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
+        let mut common = 0;
+        while common < end {
+            let mine = self.ledger.list_settled(common, 5_000)?;
+            let theirs = self.remote.pipeline(&[wire::list_rows(common, 5_000)])?;
+            let theirs = match theirs.into_iter().next() {
+                Some(Ok(rows)) => wire::read_rows(&rows),
+                Some(Err(error)) => return Err(SyncError::Sql(error)),
+                None => return Err(bad_reply("it has no rows")),
+            };
+            let same = mine.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
+            common = same
+                .checked_sub(1)
+                .and_then(|at| mine.get(at))
+                .map_or(common, |row| row.seq);
+            if same < mine.len() || mine.is_empty() {
+                break;
+            }
+        }
+        Ok(common)
+    }
+}

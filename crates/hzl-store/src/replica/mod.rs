@@ -1,0 +1,229 @@
+//! The store's side of sync: what to send, and what the cloud made of it.
+//!
+//! Not for talking to a server; hzl-remote does that and calls in here. Invariants: `event_sync` is
+//! written only by [`Ledger::settle`], in the transaction that moves the cursor; events are never
+//! deleted or changed by sync (the one exception is documented at `reissue`); projections are not
+//! touched here, they follow by catching up. `outgoing`: what to send; `settle`: taking rows over;
+//! `rewind`: a cloud that lost rows.
+
+mod outgoing;
+mod rewind;
+mod settle;
+
+use hzl_core::ids::DeviceId;
+use rusqlite::named_params;
+
+pub use self::outgoing::{CHUNK_BYTES, CHUNK_EVENTS, COMMAND_BYTES, count_pending};
+use self::settle::set_rewind_points;
+use crate::digest::StateSum;
+use crate::error::{OnConnection as _, Result};
+use crate::ledger::Ledger;
+use crate::lock::WriteQueue;
+use crate::log::StoredEvent;
+use crate::projector;
+use crate::state::{self, Key, SyncState};
+use crate::transaction::WriteTransaction;
+
+/// An event that the cloud has not confirmed yet.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outgoing {
+    /// As stored.
+    pub event: StoredEvent,
+    /// Who pushes it: this device; the one it had before a rewind; nobody for events of HZL 3.2.0.
+    pub device: Option<DeviceId>,
+    /// When the cloud received it before a rewind.
+    pub received_at: Option<String>,
+}
+
+/// A row of the cloud's log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CloudRow {
+    /// Its sequence.
+    pub seq: i64,
+    /// When the cloud received it.
+    pub received_at: String,
+    /// Who pushed it.
+    pub device: Option<DeviceId>,
+    /// The event; its `rowid` means nothing here.
+    pub event: StoredEvent,
+}
+
+/// The last row pulled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CloudCursor {
+    /// Its sequence.
+    pub seq: i64,
+    /// The event there.
+    pub event_id: String,
+    /// Its arrival: after a rewind one event can get its old sequence again.
+    pub received_at: String,
+}
+
+/// What a page of a pull did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Settled {
+    /// Events of other devices that were new here.
+    pub pulled: u64,
+    /// Own events that are confirmed now.
+    pub confirmed: u64,
+    /// Rows that could not be taken over and were set aside.
+    pub quarantined: u64,
+    /// This store is a copy of another one, and has become a device of its own.
+    pub became_clone: bool,
+}
+
+/// The ledger in the cloud that this store belongs to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Membership {
+    /// This ledger's identity.
+    pub instance_id: String,
+    /// The cloud ledger that was joined; `None` before the first sync.
+    pub joined: Option<String>,
+    /// Events here, apart from the automatic creation of the inbox.
+    pub own_events: u64,
+}
+
+impl Ledger {
+    /// Returns what sync knows, for planning.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn sync_state(&self) -> Result<SyncState> {
+        SyncState::load(&self.files.events)
+    }
+
+    /// Returns the last row pulled.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn cloud_cursor(&self) -> Result<Option<CloudCursor>> {
+        let log = &self.files.events;
+        let seq = state::number(log, Key::CursorSeq)?;
+        if seq == 0 {
+            return Ok(None);
+        }
+        Ok(Some(CloudCursor {
+            seq,
+            event_id: state::find(log, Key::CursorEventId)?.unwrap_or_default(),
+            received_at: state::find(log, Key::CursorReceivedAt)?.unwrap_or_default(),
+        }))
+    }
+
+    /// Returns which ledger this is.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn membership(&self) -> Result<Membership> {
+        let log = &self.files.events;
+        let own: i64 = log
+            .query_row(OWN_EVENTS, [], |row| row.get(0))
+            .on(log, "count the events")?;
+        Ok(Membership {
+            instance_id: state::instance_id(log)?.unwrap_or_default(),
+            joined: state::find(log, Key::CloudInstanceId)?,
+            own_events: u64::try_from(own).unwrap_or(0),
+        })
+    }
+
+    /// Joins a cloud ledger: takes its identity on.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is changed then.
+    pub fn join(&mut self, instance_id: &str, rewind_points: &[i64]) -> Result<()> {
+        let queue = self.queue();
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        transaction
+            .execute(SET_INSTANCE, named_params! { ":instance_id": instance_id })
+            .on(&transaction, "join the cloud ledger")?;
+        state::set(&transaction, Key::CloudInstanceId, Some(instance_id))?;
+        set_rewind_points(&transaction, rewind_points)?;
+        transaction.commit_log(None)?;
+        drop(queue);
+        Ok(())
+    }
+
+    /// Brings the projections after what was pulled, and returns the state hash.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub fn fold_pulled(&mut self) -> Result<StateSum> {
+        self.read(projector::state_sum)
+    }
+
+    /// Writes values of the sync state in one transaction.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is changed then.
+    pub fn note_sync(&mut self, values: &[(Key, Option<String>)]) -> Result<()> {
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        for (key, value) in values {
+            state::set(&transaction, *key, value.as_deref())?;
+        }
+        transaction.commit_log(None)
+    }
+
+    /// Replaces the list of devices as the cloud has it.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is changed then.
+    pub fn store_devices(&mut self, devices: &[CloudDevice]) -> Result<()> {
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let context = "store the list of devices";
+        transaction
+            .execute("delete from cloud_devices", [])
+            .on(&transaction, context)?;
+        for device in devices {
+            transaction
+                .execute(
+                    ADD_DEVICE,
+                    named_params! {
+                        ":device_id": device.device_id,
+                        ":name": device.name,
+                        ":hzl_version": device.hzl_version,
+                        ":last_seen_at": device.last_seen_at,
+                        ":acked_seq": device.acked_seq,
+                        ":state_hash": device.state_hash,
+                    },
+                )
+                .on(&transaction, context)?;
+        }
+        transaction.commit_log(None)
+    }
+
+    pub(crate) fn queue(&self) -> WriteQueue {
+        WriteQueue::join(
+            &self.files.paths.write_lock(),
+            std::time::Duration::from_secs(10),
+        )
+    }
+}
+
+/// A device as the cloud lists it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CloudDevice {
+    /// Its id.
+    pub device_id: String,
+    /// Its name, as people know the machine.
+    pub name: Option<String>,
+    /// Its version of hzl.
+    pub hzl_version: Option<String>,
+    /// Server time of its last push.
+    pub last_seen_at: Option<String>,
+    /// Cloud sequence up to which it had pulled then.
+    pub acked_seq: Option<i64>,
+    /// Its state hash then.
+    pub state_hash: Option<String>,
+}
+
+const ADD_DEVICE: &str = "
+    insert into cloud_devices (device_id, name, hzl_version, last_seen_at, acked_seq, state_hash)
+    values (:device_id, :name, :hzl_version, :last_seen_at, :acked_seq, :state_hash)";
+
+const OWN_EVENTS: &str = "
+    select count(*) from (
+      select 1 from events
+       where not (type = 'project_created' and json_extract(data, '$.name') = 'inbox'))";
+
+const SET_INSTANCE: &str = "
+    insert into hzl_global_meta (key, value) values ('hzl_instance_id', :instance_id)
+    on conflict (key) do update set value = excluded.value";

@@ -1,0 +1,182 @@
+//! What to send: the tail in order, as chunks of whole commands.
+
+use hzl_core::ids::DeviceId;
+use rusqlite::{Connection, Row, named_params};
+
+use super::Outgoing;
+use crate::error::{OnConnection as _, Result};
+use crate::ledger::Ledger;
+use crate::log;
+use crate::state::{self, Key};
+
+/// The largest chunk of a push: events.
+pub const CHUNK_EVENTS: usize = 1_000;
+/// The largest chunk of a push: bytes of payload.
+pub const CHUNK_BYTES: usize = 1_048_576;
+/// What an event needs besides its payload, about.
+const ENVELOPE_BYTES: usize = 300;
+/// A single command may make a chunk larger, up to this: one value of a statement is at most 5 MB.
+pub const COMMAND_BYTES: usize = 3_500_000;
+
+impl Ledger {
+    /// Lists the next events to push, in order: whole commands, up to the limits of a chunk. Events
+    /// of a task whose earlier event was set aside are held back.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn list_outgoing(&self, max_events: usize) -> Result<Vec<Outgoing>> {
+        let log = &self.files.events;
+        let device = state::device(log)?;
+        let settled = state::number(log, Key::SettledRowid)?;
+        // One more than a chunk, to see whether the last command goes on.
+        let limit = i64::try_from(max_events)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1);
+        let mut events = read_outgoing(log, RESENT, settled, limit, &device)?;
+        if events.len() <= max_events {
+            events.extend(read_outgoing(log, TAIL, settled, limit, &device)?);
+        }
+        let mut end = chunk_end(&events, max_events);
+        if end.is_none() && events.len() > max_events {
+            // One command is longer than a chunk: all of it goes.
+            events = read_outgoing(log, RESENT, settled, -1, &device)?;
+            events.extend(read_outgoing(log, TAIL, settled, -1, &device)?);
+            end = Some(command_end(&events));
+        }
+        events.truncate(end.unwrap_or_else(|| command_end(&events)));
+        Ok(events)
+    }
+
+    /// Tells whether there is an event to push.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn has_outgoing(&self) -> Result<bool> {
+        let log = &self.files.events;
+        let device = state::device(log)?;
+        let settled = state::number(log, Key::SettledRowid)?;
+        Ok(!read_outgoing(log, RESENT, settled, 1, &device)?.is_empty()
+            || !read_outgoing(log, TAIL, settled, 1, &device)?.is_empty())
+    }
+
+    /// Counts the events that wait to be pushed, without those set aside.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn count_pending(&self) -> Result<u64> {
+        count_pending(&self.files.events)
+    }
+}
+
+/// What a rewind made tail again, in its old order.
+const RESENT: &str = "
+    select e.id, e.event_id, e.task_id, e.type, e.data, e.schema_version, e.author, e.agent_id,
+           e.session_id, e.correlation_id, e.causation_id, e.timestamp, e.basis_seq, e.epoch,
+           r.device_id, r.received_at, 1
+      from event_resent r
+      join events e on e.id = r.event_rowid
+     where not exists (select 1 from event_sync s where s.event_rowid = e.id)
+       and e.id > :settled
+       and not exists (select 1 from quarantine q join events b on b.id = q.event_rowid
+                        where b.task_id = e.task_id)
+     order by r.ord limit :limit";
+
+/// The rest of the tail.
+const TAIL: &str = "
+    select e.id, e.event_id, e.task_id, e.type, e.data, e.schema_version, e.author, e.agent_id,
+           e.session_id, e.correlation_id, e.causation_id, e.timestamp, e.basis_seq, e.epoch,
+           null, null, 0
+      from events e
+     where e.id > :settled
+       and not exists (select 1 from event_sync s where s.event_rowid = e.id)
+       and not exists (select 1 from event_resent r where r.event_rowid = e.id)
+       and not exists (select 1 from quarantine q join events b on b.id = q.event_rowid
+                        where b.task_id = e.task_id)
+     order by e.id limit :limit";
+
+fn read_outgoing(
+    log: &Connection,
+    sql: &str,
+    settled: i64,
+    limit: i64,
+    device: &DeviceId,
+) -> Result<Vec<Outgoing>> {
+    let mut statement = log.prepare_cached(sql).on(log, "list events to push")?;
+    let rows = statement
+        .query_map(
+            named_params! { ":settled": settled, ":limit": limit },
+            |row: &Row<'_>| {
+                let event = log::read_stored(row)?;
+                let resent: bool = row.get(16)?;
+                let kept: Option<String> = row.get(14)?;
+                let device = match (resent, event.epoch) {
+                    (true, _) => kept.map(DeviceId::new),
+                    (false, Some(_)) => Some(device.clone()),
+                    (false, None) => None,
+                };
+                Ok(Outgoing {
+                    event,
+                    device,
+                    received_at: row.get(15)?,
+                })
+            },
+        )
+        .on(log, "list events to push")?;
+    rows.collect::<rusqlite::Result<_>>()
+        .on(log, "list events to push")
+}
+
+/// How many events make a chunk: within both limits, and not in the middle of a command. `None`: the
+/// limits fall into the first command.
+fn chunk_end(events: &[Outgoing], max_events: usize) -> Option<usize> {
+    let mut bytes = 0;
+    let mut last_whole = 0;
+    for (at, event) in events.iter().enumerate() {
+        if at > 0 && !same_command(events.get(at - 1), event) {
+            last_whole = at;
+        }
+        bytes += event.event.data.len() + ENVELOPE_BYTES;
+        if at >= max_events || bytes > CHUNK_BYTES {
+            return (last_whole > 0).then_some(last_whole);
+        }
+    }
+    Some(events.len())
+}
+
+/// How many events belong to the first command, as far as one request can hold them.
+fn command_end(events: &[Outgoing]) -> usize {
+    let mut bytes = 0;
+    for (at, event) in events.iter().enumerate() {
+        bytes += event.event.data.len() + ENVELOPE_BYTES;
+        if at > 0 && (!same_command(events.get(at - 1), event) || bytes > COMMAND_BYTES) {
+            return at;
+        }
+    }
+    events.len()
+}
+
+fn same_command(before: Option<&Outgoing>, event: &Outgoing) -> bool {
+    before.is_some_and(|before| {
+        before.event.causation_id.is_some() && before.event.causation_id == event.event.causation_id
+    })
+}
+
+const PENDING: &str = "
+    select count(*) from events e
+     where e.id > :settled
+       and not exists (select 1 from event_sync s where s.event_rowid = e.id)";
+
+/// Counts the events that no pull has returned and that are not set aside.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn count_pending(log: &Connection) -> Result<u64> {
+    let settled = state::number(log, Key::SettledRowid)?;
+    let mut statement = log
+        .prepare_cached(PENDING)
+        .on(log, "count events to push")?;
+    let count: i64 = statement
+        .query_row(named_params! { ":settled": settled }, |row| row.get(0))
+        .on(log, "count events to push")?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}

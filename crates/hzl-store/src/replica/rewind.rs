@@ -1,0 +1,103 @@
+//! A cloud that lost rows: what stood above the loss is sent again. Nothing is deleted.
+
+use rusqlite::{OptionalExtension as _, named_params};
+
+use super::CloudCursor;
+use super::settle::{advance_watermark, set_rewind_points};
+use crate::error::{OnConnection as _, Result};
+use crate::ledger::Ledger;
+use crate::state::{self, Key};
+use crate::transaction::WriteTransaction;
+
+impl Ledger {
+    /// The cloud lost rows above `point` (a rewind, or a restored backup): everything above becomes
+    /// tail again, in its old order before the rest of the tail. Nothing is deleted.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is changed then.
+    pub fn rewind_to(&mut self, point: i64, rewind_points: &[i64]) -> Result<()> {
+        let queue = self.queue();
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let context = "make events unsettled again";
+        let generation = state::number(&transaction, Key::Generation)?;
+        transaction
+            .execute(SHIFT_RESENT, [])
+            .on(&transaction, context)?;
+        for sql in [RESEND, UNSETTLE] {
+            transaction
+                .execute(sql, named_params! { ":point": point })
+                .on(&transaction, context)?;
+        }
+        let cursor: Option<(i64, String, String)> = transaction
+            .query_row(LAST_SETTLED, [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()
+            .on(&transaction, context)?;
+        let (seq, event_id, received_at) = cursor.unwrap_or_default();
+        state::set_number(&transaction, Key::CursorSeq, seq)?;
+        state::set(&transaction, Key::CursorEventId, Some(&event_id))?;
+        state::set(&transaction, Key::CursorReceivedAt, Some(&received_at))?;
+        state::set_number(&transaction, Key::Generation, generation + 1)?;
+        state::set_number(&transaction, Key::SettledRowid, 0)?;
+        advance_watermark(&transaction)?;
+        set_rewind_points(&transaction, rewind_points)?;
+        transaction.commit_log(None)?;
+        drop(queue);
+        Ok(())
+    }
+
+    /// Leaves the cloud ledger that was joined: everything becomes tail again, to be sent to another
+    /// cloud. Nothing is deleted, here or there.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub fn leave(&mut self) -> Result<()> {
+        self.rewind_to(0, &[])?;
+        self.note_sync(&[(Key::CloudInstanceId, None)])
+    }
+
+    /// Lists settled rows above a sequence, for comparing with the cloud's.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn list_settled(&self, above: i64, limit: u32) -> Result<Vec<CloudCursor>> {
+        let log = &self.files.events;
+        let mut statement = log.prepare_cached(SETTLED).on(log, "list settled events")?;
+        let rows = statement
+            .query_map(named_params! { ":above": above, ":limit": limit }, |row| {
+                Ok(CloudCursor {
+                    seq: row.get(0)?,
+                    event_id: row.get(1)?,
+                    received_at: row.get(2)?,
+                })
+            })
+            .on(log, "list settled events")?;
+        rows.collect::<rusqlite::Result<_>>()
+            .on(log, "list settled events")
+    }
+}
+
+const SETTLED: &str = "
+    select s.cloud_seq, e.event_id, s.received_at
+      from event_sync s join events e on e.id = s.event_rowid
+     where s.cloud_seq > :above
+     order by s.cloud_seq limit :limit";
+
+const LAST_SETTLED: &str = "
+    select s.cloud_seq, e.event_id, s.received_at
+      from event_sync s join events e on e.id = s.event_rowid
+     where s.cloud_seq is not null
+     order by s.cloud_seq desc limit 1";
+
+/// Rows of an earlier rewind that are still tail stay behind the newly re-sent ones, in their order.
+const SHIFT_RESENT: &str = "
+    update event_resent set ord = ord + 4611686018427387904 / 1024";
+
+const RESEND: &str = "
+    insert into event_resent (event_rowid, ord, received_at, device_id)
+    select event_rowid, cloud_seq, received_at, device_id
+      from event_sync where cloud_seq > :point order by cloud_seq";
+
+const UNSETTLE: &str = "
+    delete from event_sync where cloud_seq > :point";

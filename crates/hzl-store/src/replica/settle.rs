@@ -1,0 +1,345 @@
+//! Taking the cloud's rows over, and setting aside what cannot be taken or sent.
+
+use hzl_core::ids::{DeviceId, EventId};
+use hzl_core::limits;
+use hzl_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, named_params};
+
+use super::{CloudRow, Outgoing, Settled};
+use crate::checkpoint;
+use crate::error::{OnConnection as _, Result};
+use crate::ledger::Ledger;
+use crate::log::{self, StoredEvent};
+use crate::state::{self, Key, SyncState};
+use crate::transaction::WriteTransaction;
+
+impl Ledger {
+    /// Takes a page of a pull over: rows in sequence, all above the cursor. One transaction.
+    ///
+    /// `clock_offset_ms` is the server's clock minus this one's.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is changed then.
+    pub fn settle(&mut self, rows: &[CloudRow], clock_offset_ms: i64) -> Result<Settled> {
+        let queue = self.queue();
+        let now = self.clock.now();
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let before = SyncState::load(&transaction)?;
+        let mut settler = Settler {
+            log: &transaction,
+            device: before.device.clone(),
+            clock_ms: before.clock_ms.max(last_timestamp(&transaction)?),
+            settled: Settled::default(),
+            now,
+        };
+        // Two syncs may run at once: what the other has taken over already is not taken again.
+        let rows = rows.get(rows.partition_point(|row| row.seq <= before.cursor_seq)..);
+        let rows = rows.unwrap_or(&[]);
+        for row in rows {
+            let new_id = |at| self.ids.new_id(at);
+            settler.take(row, new_id)?;
+        }
+        let (settled, clock_ms) = (settler.settled, settler.clock_ms);
+        if settled.became_clone {
+            become_clone(&transaction, &before, &self.ids.new_id(now))?;
+        }
+        if let Some(last) = rows.last() {
+            state::set_number(&transaction, Key::CursorSeq, last.seq)?;
+            state::set(
+                &transaction,
+                Key::CursorEventId,
+                Some(last.event.event_id.as_str()),
+            )?;
+            state::set(&transaction, Key::CursorReceivedAt, Some(&last.received_at))?;
+            state::set_number(&transaction, Key::ClockMs, clock_ms)?;
+            advance_watermark(&transaction)?;
+        }
+        state::set_number(&transaction, Key::ClockOffsetMs, clock_offset_ms)?;
+        transaction.commit_log(None)?;
+        checkpoint::after_commit(&self.files.events, &self.files.paths.events);
+        drop(queue);
+        Ok(settled)
+    }
+
+    /// Sets aside an event that the cloud refuses: it stays here, it is listed, and sync goes on.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is changed then.
+    pub fn quarantine(&mut self, event: &Outgoing, reason: &str) -> Result<()> {
+        let now = self.clock.now();
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        set_aside(
+            &transaction,
+            event.event.rowid,
+            &event.event.event_id,
+            reason,
+            now,
+        )?;
+        transaction
+            .execute(SETTLE_ASIDE, named_params! { ":rowid": event.event.rowid })
+            .on(&transaction, "set an event aside")?;
+        advance_watermark(&transaction)?;
+        transaction.commit_log(None)
+    }
+}
+
+/// Takes cloud rows over, one by one.
+struct Settler<'a> {
+    log: &'a Connection,
+    device: DeviceId,
+    clock_ms: i64,
+    settled: Settled,
+    now: Timestamp,
+}
+
+const KNOWN: &str = "
+    select e.id, e.event_id, e.task_id, e.type, e.data, e.schema_version, e.author, e.agent_id,
+           e.session_id, e.correlation_id, e.causation_id, e.timestamp, e.basis_seq, e.epoch,
+           s.event_rowid is not null, s.cloud_seq
+      from events e
+      left join event_sync s on s.event_rowid = e.id
+     where e.event_id = :event_id";
+
+const SETTLE: &str = "
+    insert into event_sync (event_rowid, cloud_seq, received_at, device_id)
+    values (:rowid, :seq, :received_at, :device_id)
+    on conflict (event_rowid) do update set
+       cloud_seq = excluded.cloud_seq, received_at = excluded.received_at,
+       device_id = excluded.device_id
+     where cloud_seq is null";
+
+const SETTLE_ASIDE: &str = "
+    insert into event_sync (event_rowid, cloud_seq) values (:rowid, null)
+    on conflict (event_rowid) do nothing";
+
+const FORGET_RESENT: &str = "
+    delete from event_resent where event_rowid = :rowid";
+
+const RELEASE: &str = "
+    delete from quarantine where event_rowid = :rowid";
+
+impl Settler<'_> {
+    fn take(&mut self, row: &CloudRow, new_id: impl FnOnce(Timestamp) -> String) -> Result<()> {
+        if let Some(reason) = unacceptable(row) {
+            // No event of ours can be like this; every device sets it aside for the same reason.
+            set_aside(self.log, -row.seq, &row.event.event_id, reason, self.now)?;
+            self.settled.quarantined += 1;
+            return Ok(());
+        }
+        let mut statement = self
+            .log
+            .prepare_cached(KNOWN)
+            .on(self.log, "settle an event")?;
+        let known = statement
+            .query_row(
+                named_params! { ":event_id": row.event.event_id.as_str() },
+                |found| {
+                    let seq: Option<i64> = found.get(15)?;
+                    Ok((log::read_stored(found)?, found.get::<_, bool>(14)?, seq))
+                },
+            )
+            .optional()
+            .on(self.log, "settle an event")?;
+        match known {
+            Some((_, _, Some(_))) => {}
+            Some((mine, aside, None)) if same_content(&mine, &row.event) => {
+                self.write(mine.rowid, row)?;
+                if aside {
+                    self.execute(RELEASE, mine.rowid)?;
+                }
+                self.settled.confirmed += 1;
+            }
+            Some((mine, _, None)) => {
+                reissue(self.log, &mine, &new_id(self.now), self.now)?;
+                self.insert(row)?;
+            }
+            None => {
+                let mine = row.device.as_ref() == Some(&self.device);
+                if mine && !self.is_intended(&row.event.event_id)? {
+                    self.settled.became_clone = true;
+                }
+                self.insert(row)?;
+            }
+        }
+        let time = |text: &str| Timestamp::parse(text).map_or(0, Timestamp::millis);
+        let effective = time(&row.event.timestamp).min(time(&row.received_at));
+        self.clock_ms = self.clock_ms.max(effective);
+        Ok(())
+    }
+
+    fn insert(&mut self, row: &CloudRow) -> Result<()> {
+        let rowid = log::append_stored(self.log, &row.event)?;
+        self.write(rowid, row)?;
+        self.settled.pulled += 1;
+        Ok(())
+    }
+
+    fn write(&self, rowid: i64, row: &CloudRow) -> Result<()> {
+        let mut statement = self
+            .log
+            .prepare_cached(SETTLE)
+            .on(self.log, "settle an event")?;
+        statement
+            .execute(named_params! {
+                ":rowid": rowid,
+                ":seq": row.seq,
+                ":received_at": row.received_at,
+                ":device_id": row.device.as_ref().map(DeviceId::as_str),
+            })
+            .on(self.log, "settle an event")?;
+        self.execute(FORGET_RESENT, rowid)
+    }
+
+    fn execute(&self, sql: &str, rowid: i64) -> Result<()> {
+        let mut statement = self
+            .log
+            .prepare_cached(sql)
+            .on(self.log, "settle an event")?;
+        statement
+            .execute(named_params! { ":rowid": rowid })
+            .on(self.log, "settle an event")?;
+        Ok(())
+    }
+
+    fn is_intended(&self, event_id: &EventId) -> Result<bool> {
+        let sql = "select exists (select 1 from claim_intent where event_id = :event_id)";
+        let mut statement = self
+            .log
+            .prepare_cached(sql)
+            .on(self.log, "look for an intent")?;
+        statement
+            .query_row(named_params! { ":event_id": event_id.as_str() }, |row| {
+                row.get(0)
+            })
+            .on(self.log, "look for an intent")
+    }
+}
+
+/// Why a row of the cloud cannot be an event; `None`: it can.
+fn unacceptable(row: &CloudRow) -> Option<&'static str> {
+    let event = &row.event;
+    let short = |text: &str| !text.is_empty() && text.len() <= 4 * limits::IDENTIFIER_CHARS;
+    if event.data.len() > limits::EVENT_BYTES {
+        Some("its data is too large")
+    } else if !short(event.event_id.as_str()) || !short(&event.task_id) || !short(&event.kind) {
+        Some("an id or its type is empty or too long")
+    } else if serde_json::from_str::<serde::de::IgnoredAny>(&event.data).is_err() {
+        Some("its data is not JSON")
+    } else {
+        None
+    }
+}
+
+/// The same event, whatever row it stands in.
+fn same_content(mine: &StoredEvent, theirs: &StoredEvent) -> bool {
+    StoredEvent {
+        rowid: 0,
+        ..mine.clone()
+    } == StoredEvent {
+        rowid: 0,
+        ..theirs.clone()
+    }
+}
+
+const RENAME: &str = "
+    update events set event_id = :new_id where id = :rowid";
+
+/// Gives my event another id: the cloud has another event under the old one.
+///
+/// That takes two copies of a disk that drew the same 80 random bits in the same millisecond, or
+/// forgery. It is the one place where a row of the log changes, and only its id.
+fn reissue(log: &Connection, mine: &StoredEvent, new_id: &str, now: Timestamp) -> Result<()> {
+    let context = "give an event another id";
+    log.execute_batch("drop trigger events_no_update")
+        .on(log, context)?;
+    log.execute(
+        RENAME,
+        named_params! { ":new_id": new_id, ":rowid": mine.rowid },
+    )
+    .on(log, context)?;
+    log.execute_batch(crate::schema::events::NO_UPDATE)
+        .on(log, context)?;
+    // Listed under a row id of its own: the event itself goes on.
+    let reason = "its id was taken by another event; it was sent again under a new id";
+    set_aside(log, i64::MIN + mine.rowid, &mine.event_id, reason, now)
+}
+
+const SET_ASIDE: &str = "
+    insert into quarantine (event_rowid, event_id, reason, at)
+    values (:rowid, :event_id, :reason, :at)
+    on conflict (event_rowid) do update set reason = excluded.reason, at = excluded.at";
+
+fn set_aside(
+    log: &Connection,
+    rowid: i64,
+    event_id: &EventId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<()> {
+    log.execute(
+        SET_ASIDE,
+        named_params! {
+            ":rowid": rowid,
+            ":event_id": event_id.as_str(),
+            ":reason": reason,
+            ":at": now.to_string(),
+        },
+    )
+    .on(log, "set an event aside")?;
+    Ok(())
+}
+
+const RENAME_RESENT: &str = "
+    update event_resent set device_id = :new where device_id = :old";
+
+/// A copied disk or a restored backup becomes a device of its own. Its tail follows: a tail event has
+/// no device until it is pushed, except rows that were sent before under the old id.
+fn become_clone(log: &Connection, before: &SyncState, new_device: &str) -> Result<()> {
+    log.execute(
+        RENAME_RESENT,
+        named_params! { ":old": before.device.as_str(), ":new": new_device },
+    )
+    .on(log, "become a device of its own")?;
+    state::set(log, Key::DeviceId, Some(new_device))?;
+    state::set_number(log, Key::Generation, before.generation + 1)
+}
+
+const NEXT_UNSETTLED: &str = "
+    select min(e.id) from events e
+     where e.id > :settled
+       and not exists (select 1 from event_sync s where s.event_rowid = e.id)";
+
+const LAST_ROWID: &str = "
+    select coalesce(max(id), 0) from events";
+
+/// Moves the row id up to which everything is settled: it keeps looking for the tail cheap.
+pub(super) fn advance_watermark(log: &Connection) -> Result<()> {
+    let settled = state::number(log, Key::SettledRowid)?;
+    let next: Option<i64> = log
+        .query_row(
+            NEXT_UNSETTLED,
+            named_params! { ":settled": settled },
+            |row| row.get(0),
+        )
+        .on(log, "find the tail")?;
+    let upto = match next {
+        Some(next) => next - 1,
+        None => log
+            .query_row(LAST_ROWID, [], |row| row.get(0))
+            .on(log, "find the tail")?,
+    };
+    if upto == settled {
+        Ok(())
+    } else {
+        state::set_number(log, Key::SettledRowid, upto)
+    }
+}
+
+pub(super) fn set_rewind_points(log: &Connection, rewind_points: &[i64]) -> Result<()> {
+    let text = serde_json::to_string(rewind_points).expect("numbers are JSON");
+    state::set(log, Key::RewindPoints, Some(&text))
+}
+
+fn last_timestamp(log: &Connection) -> Result<i64> {
+    Ok(log::find_end(log)?.map_or(0, |end| end.timestamp.millis()))
+}
