@@ -194,7 +194,7 @@ impl Run<'_> {
         };
         if announces {
             // Best effort: the list of devices is for people to look at.
-            self.note_announced(outcomes.next())?;
+            self.note_announced(outcomes.next().as_ref())?;
         }
         let pulled = outcomes.next().ok_or_else(|| bad_reply("it has no page"))?;
         if let Some(Ok(devices)) = outcomes.next() {
@@ -261,7 +261,7 @@ impl Run<'_> {
         })
     }
 
-    fn note_announced(&mut self, outcome: Option<Outcome>) -> Result<(), SyncError> {
+    fn note_announced(&mut self, outcome: Option<&Outcome>) -> Result<(), SyncError> {
         self.announce = false;
         if let Some(Ok(_)) = outcome {
             let now = self.ledger.now().millis().to_string();
@@ -299,11 +299,11 @@ impl Run<'_> {
             (SqlErrorKind::Constraint | SqlErrorKind::TooBig, [culprit]) => {
                 self.ledger.quarantine(culprit, &error.to_string())?;
                 self.report.quarantined += 1;
-                self.chunk_events = CHUNK_EVENTS;
+                (self.chunk_events, self.idle) = (CHUNK_EVENTS, 0);
                 Ok(0)
             }
             (SqlErrorKind::Constraint | SqlErrorKind::TooBig, chunk) => {
-                self.chunk_events = chunk.len() / 2;
+                (self.chunk_events, self.idle) = (chunk.len() / 2, 0);
                 Ok(0)
             }
             (SqlErrorKind::ReadOnly, _) => {

@@ -3,5 +3,6 @@
 mod devices;
 mod hrana;
 mod model_cloud;
+mod quarantine;
 mod schedules;
 mod sync_round_trip;

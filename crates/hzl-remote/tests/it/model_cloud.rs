@@ -59,6 +59,38 @@ impl ModelCloud {
         ids.collect::<Result<_, _>>().unwrap()
     }
 
+    /// Refuses every event whose data contains this text.
+    pub(crate) fn refuse(&self, text: &str) {
+        let trigger = format!(
+            "create trigger poison before insert on hzl_events when new.data like '%{text}%'
+             begin select raise(abort, 'refused'); end"
+        );
+        self.conn.execute_batch(&trigger).unwrap();
+    }
+
+    /// Accepts everything again.
+    pub(crate) fn accept(&self) {
+        self.conn.execute_batch("drop trigger poison").unwrap();
+    }
+
+    /// Puts a row there that no hzl has written.
+    pub(crate) fn plant(&self, event_id: &str, task_id: &str, kind: &str, data: &str) {
+        self.conn
+            .execute_batch("pragma ignore_check_constraints = on")
+            .unwrap();
+        self.conn
+            .execute(
+                "insert into hzl_events (event_id, device_id, epoch, basis_seq, task_id, type,
+                                         data, timestamp)
+                 values (?1, 'stranger', 0, 0, ?2, ?3, ?4, 'not a time')",
+                [event_id, task_id, kind, data],
+            )
+            .unwrap();
+        self.conn
+            .execute_batch("pragma ignore_check_constraints = off")
+            .unwrap();
+    }
+
     /// Loses the last `count` rows, as a restored backup does. The next row gets a sequence that was
     /// in use before.
     pub(crate) fn rewind(&self, count: usize) {

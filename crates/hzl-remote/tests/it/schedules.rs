@@ -178,7 +178,7 @@ impl World {
             0..=3 => self.add(at, name),
             4 | 5 => Command::ClaimTask(ClaimTask {
                 task_id,
-                lease_minutes: (number % 2 == 0).then_some(1),
+                lease_minutes: (number.is_multiple_of(2)).then_some(1),
             }),
             6 => Command::ClaimNext {
                 filter: ClaimFilter::default(),
@@ -189,7 +189,7 @@ impl World {
             9 => Command::BlockTask(transition),
             10 => Command::UnblockTask {
                 transition,
-                release: number % 2 == 0,
+                release: number.is_multiple_of(2),
             },
             11 => Command::ReopenTask {
                 transition,
