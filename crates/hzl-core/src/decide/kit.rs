@@ -144,10 +144,14 @@ pub(super) fn decided(facts: &Facts, command: &Command) -> Result<Vec<Draft>, Re
 
 /// The only status change among the drafts.
 pub(super) fn change(drafts: &[Draft]) -> (Status, Status) {
-    let mut changes = drafts.iter().filter_map(|draft| match &draft.payload {
-        Payload::StatusChanged(change) => Some((change.from, change.to)),
-        Payload::TaskArchived(archived) => Some((archived.from?, Status::Archived)),
-        _ => None,
+    let mut changes = drafts.iter().filter_map(|draft| {
+        if let Payload::StatusChanged(change) = &draft.payload {
+            Some((change.from, change.to))
+        } else if let Payload::TaskArchived(archived) = &draft.payload {
+            Some((archived.from?, Status::Archived))
+        } else {
+            None
+        }
     });
     let change = changes.next().expect("a status changes");
     assert_eq!(changes.next(), None, "once");
