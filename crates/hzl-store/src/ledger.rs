@@ -161,7 +161,7 @@ impl Ledger {
         let state = SyncState::load(&transaction)?;
         let loaded = facts::load(&transaction, &self.files.cache, &state, command)?;
         let mut writer = Writer::new(&state, &*self.clock, &transaction)?;
-        let drafts = decide(&loaded.facts, command, actor, writer.now)?;
+        let drafts = decide(&loaded.facts, command, actor, writer.next())?;
         let events = writer.append(&transaction, &mut *self.ids, drafts)?;
         let outcome = outcome(events, loaded, &state);
         if outcome.events.is_empty() {
@@ -252,6 +252,11 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// The timestamp of the next event. Decisions are made for this time: a lease counts from its event.
+    fn next(&self) -> Timestamp {
+        self.now.max(self.clock.plus_millis(1))
+    }
+
     fn append(
         &mut self,
         log: &Connection,
@@ -261,7 +266,7 @@ impl<'a> Writer<'a> {
         let many = drafts.len() > 1;
         let mut events: Vec<(i64, Event)> = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            self.clock = self.now.max(self.clock.plus_millis(1));
+            self.clock = self.next();
             let event_id = EventId::new(ids.new_id(self.clock));
             let first = events
                 .first()

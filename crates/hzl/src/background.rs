@@ -58,11 +58,18 @@ pub(crate) fn start_if_due(ctx: &mut Context, ledger: &Ledger) {
     }
 }
 
-/// Starts a background sync, due or not, unless one is running.
-pub(crate) fn start(ctx: &Context, ledger: &Ledger) {
-    if SyncLock::probe(&ledger.files().paths.sync_lock()) == Probe::Free {
+/// Starts a background sync, due or not, unless one is running or nothing is to run by itself.
+///
+/// # Errors
+///
+/// As [`Context::config`].
+pub(crate) fn start(ctx: &Context, ledger: &Ledger) -> Result<(), CommandError> {
+    let lock = ledger.files().paths.sync_lock();
+    let by_itself = ctx.config()?.sync.policy != Some(SyncPolicy::Manual);
+    if by_itself && SyncLock::probe(&lock) == Probe::Free {
         spawn(ctx, ledger);
     }
+    Ok(())
 }
 
 fn is_due(ctx: &mut Context, ledger: &Ledger) -> Result<bool, CommandError> {
@@ -123,18 +130,15 @@ fn spawn(ctx: &Context, ledger: &Ledger) {
 ///
 /// # Errors
 ///
-/// Whatever the store reports.
+/// Whatever the settings or the store report.
 pub(crate) fn run(ctx: &mut Context, ledger: &mut Ledger) -> Result<(), CommandError> {
-    let Some(target) = cloud::target(ctx)? else {
-        return Ok(());
-    };
     let lock = ledger.files().paths.sync_lock();
     for _ in 0..MAX_ROUNDS {
         let Some(held) = SyncLock::try_acquire(&lock, LOCK_TRIES)? else {
             return Ok(());
         };
         thread::sleep(DEBOUNCE);
-        let go_on = sync_patiently(ledger, &target)?;
+        let go_on = sync_patiently(ctx, ledger)?;
         drop(held);
         // Unlock, then look: whoever found the lock taken had committed before.
         if !go_on || !ledger.has_outgoing()? {
@@ -145,33 +149,58 @@ pub(crate) fn run(ctx: &mut Context, ledger: &mut Ledger) -> Result<(), CommandE
 }
 
 /// Tries until it works, cannot work, or patience ends; `true`: it worked, and there may be more.
-fn sync_patiently(ledger: &mut Ledger, target: &Target) -> Result<bool, CommandError> {
-    let mut session = match Session::new(ledger, target, Timeouts::BACKGROUND) {
-        Ok(session) => session,
-        Err(error) => {
-            session::note_failure(ledger, target, &error)?;
-            return Ok(false);
-        }
-    };
+fn sync_patiently(ctx: &mut Context, ledger: &mut Ledger) -> Result<bool, CommandError> {
     let options = SyncOptions {
         device_name: cloud::machine_name(),
         ..SyncOptions::default()
     };
-    let started = Instant::now();
+    let mut current = None;
+    let mut started = Instant::now();
     let mut failures = 0;
-    loop {
+    // The settings are read for every attempt: whoever turns sync off or corrects the address is heard.
+    while let Some(target) = target_now(ctx)? {
+        let mut session = match current.take().filter(|old: &Session| old.is_with(&target)) {
+            Some(session) => session,
+            None => match Session::new(ledger, &target, Timeouts::BACKGROUND) {
+                Ok(session) => {
+                    (started, failures) = (Instant::now(), 0);
+                    session
+                }
+                Err(error) => {
+                    session::note_failure(ledger, &target, &error)?;
+                    return Ok(false);
+                }
+            },
+        };
         match session.sync(ledger, &options, &mut |_| {}) {
             Ok(report) => return Ok(!report.pull_only),
             Err(SyncError::Store(error)) => return Err(error.into()),
-            Err(error) if error.kind() != SyncErrorKind::Unavailable => return Ok(false),
-            Err(_) => failures += 1,
+            Err(error) if error.kind() == SyncErrorKind::Unavailable => {
+                failures += 1;
+                let pause = policy::backoff_ms(failures, MAX_PAUSE_MS, jitter());
+                if started.elapsed() + Duration::from_millis(pause) > PATIENCE {
+                    return Ok(false);
+                }
+                thread::sleep(Duration::from_millis(pause));
+            }
+            // Trying again is pointless, unless the settings were changed meanwhile.
+            Err(_) => match target_now(ctx)? {
+                Some(target) if !session.is_with(&target) => {}
+                _ => return Ok(false),
+            },
         }
-        let pause = policy::backoff_ms(failures, MAX_PAUSE_MS, jitter());
-        if started.elapsed() + Duration::from_millis(pause) > PATIENCE {
-            return Ok(false);
-        }
-        thread::sleep(Duration::from_millis(pause));
+        current = Some(session);
     }
+    Ok(false)
+}
+
+/// Returns what to sync with by itself according to the settings of this moment.
+fn target_now(ctx: &mut Context) -> Result<Option<Target>, CommandError> {
+    ctx.use_config(ctx.config_file()?.config()?);
+    if ctx.config()?.sync.policy == Some(SyncPolicy::Manual) {
+        return Ok(None);
+    }
+    cloud::target(ctx)
 }
 
 /// Enough randomness to keep machines from trying in step.

@@ -45,8 +45,8 @@ pub(crate) fn insecure_http(allowed: bool) -> InsecureHttp {
 }
 
 /// Says what a failed sync means to the caller. Nothing local is ever lost by one.
-pub(crate) fn failure(error: SyncError) -> CommandError {
-    let kind = match (&error, error.kind()) {
+pub(crate) fn failure(error: &SyncError) -> CommandError {
+    let kind = match (error, error.kind()) {
         (SyncError::MergeRequired { .. }, _) => Kind::MergeRequired,
         (_, SyncErrorKind::Unavailable) => Kind::SyncUnavailable,
         (_, SyncErrorKind::Rejected) => Kind::SyncRejected,
@@ -64,8 +64,8 @@ pub(crate) fn failure(error: SyncError) -> CommandError {
     } = error
     {
         failure = failure
-            .detail("localEvents", local_events)
-            .detail("cloudEvents", cloud_events);
+            .detail("localEvents", *local_events)
+            .detail("cloudEvents", *cloud_events);
     }
     failure
 }

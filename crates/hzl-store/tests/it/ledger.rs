@@ -5,7 +5,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use hzl_core::command::{
-    Actor, AddTask, ClaimFilter, Command, ProjectTasks, SubtaskPolicy, Transition, UpdateTask,
+    Actor, AddTask, ClaimFilter, ClaimTask, Command, ProjectTasks, SubtaskPolicy, Transition,
+    UpdateTask,
 };
 use hzl_core::ids::{ProjectName, TaskId};
 use hzl_core::task::Status;
@@ -249,6 +250,32 @@ fn time_goes_on_when_the_clock_goes_back() {
             .all(|pair| pair[0].event_id < pair[1].event_id),
         "{events:?}"
     );
+}
+
+#[test]
+fn a_lease_is_as_long_as_asked_even_when_the_clock_went_back() {
+    let home = tempfile::tempdir().unwrap();
+    let now = Rc::new(Cell::new(1_800_000_000_000));
+    let mut ledger = Ledger::open_with(
+        &paths(home.path()),
+        Access::ReadWrite,
+        Box::new(Hands(now.clone())),
+        Box::new(SystemIds),
+    )
+    .unwrap();
+    ledger.ensure_inbox().unwrap();
+    let task_id = add(&mut ledger, "leased");
+    now.set(1_700_000_000_000);
+    let claim = ClaimTask {
+        task_id: task_id.clone(),
+        lease_minutes: Some(30),
+    };
+    let outcome = ledger
+        .execute(&Command::ClaimTask(claim), &actor("ann"))
+        .unwrap();
+    let task = &outcome.after[&task_id].task;
+    let length = task.lease_until.unwrap().millis() - task.claimed_at.unwrap().millis();
+    assert_eq!(length, 30 * 60_000);
 }
 
 #[test]

@@ -150,7 +150,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     file.save()?;
     ctx.use_config(file.config()?);
     if cloud.is_some() {
-        background::start(ctx, &ledger);
+        background::start(ctx, &ledger)?;
     }
     ctx.output.answer(&Initialized {
         events_db_path: used.events.to_string_lossy().into_owned(),
@@ -220,7 +220,7 @@ fn cloud_check(
                 .detail("cloudEvents", cloud_events))
         }
         Err(error) => {
-            let mut failure = cloud::failure(error);
+            let mut failure = cloud::failure(&error);
             failure.message.push_str("; nothing was saved");
             Err(failure)
         }

@@ -110,11 +110,12 @@ fn sync(
         ));
         bar.tick();
     };
-    let mut session = Session::new(ledger, target, cloud::PATIENT).map_err(cloud::failure)?;
+    let mut session =
+        Session::new(ledger, target, cloud::PATIENT).map_err(|error| cloud::failure(&error))?;
     let result = session.sync(ledger, &options, &mut show);
     bar.finish_and_clear();
     drop(held);
-    let report = result.map_err(cloud::failure)?;
+    let report = result.map_err(|error| cloud::failure(&error))?;
     let conflicts_after = ledger.read(query::conflicts::count)?;
     let conflicts = conflicts_after.saturating_sub(conflicts_before);
     Ok(Synced::new(
