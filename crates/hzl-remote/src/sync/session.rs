@@ -73,6 +73,11 @@ impl Session {
         Ok(Self { hrana, target: key })
     }
 
+    /// Tells whether it talks to that cloud with that token.
+    pub fn is_with(&self, target: &Target) -> bool {
+        self.target == fingerprint(target)
+    }
+
     /// Syncs, and notes how it went.
     ///
     /// # Errors
