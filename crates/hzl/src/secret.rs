@@ -62,6 +62,27 @@ impl Redactor {
     }
 }
 
+/// Returns an address without the parts that can hold a secret: user, password, query, fragment.
+/// For addresses that cannot be parsed; not even a scheme is needed.
+pub(crate) fn bare_url(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let (bare, cut) = rest.split_at(end);
+    // A password may hold a slash, so the last `@` counts.
+    let (user, bare) = match bare.rsplit_once('@') {
+        Some((_, host)) => (format!("{MASK}@"), host),
+        None => (String::new(), bare),
+    };
+    let tail = cut
+        .chars()
+        .next()
+        .map_or_else(String::new, |sign| format!("{sign}{MASK}"));
+    format!("{scheme}{user}{bare}{tail}")
+}
+
 /// Returns whether an option, parameter or key of this name holds a secret.
 pub(crate) fn is_sensitive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -84,10 +105,9 @@ pub(crate) fn find_in_arguments(arguments: &[String]) -> Vec<String> {
             Some((name, value)) => (name, Some(value)),
             None => (option, None),
         };
-        if !is_sensitive(name) {
-            return None;
-        }
-        attached.or_else(|| arguments.get(at + 1).map(String::as_str))
+        let value = attached.or_else(|| arguments.get(at + 1).map(String::as_str))?;
+        let holds_more = name.contains("url") && value.contains(['@', '?', '#']);
+        (is_sensitive(name) || holds_more).then_some(value)
     });
     values
         // A single dash means standard input.
@@ -118,6 +138,20 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_bare_without_what_may_be_secret() {
+        for (url, bare) in [
+            ("http://host:1/x", "http://host:1/x"),
+            ("ftp://kim:a/b@host/x", "ftp://***@host/x"),
+            ("http://kim@", "http://***@"),
+            ("host?authToken=x#y", "host?***"),
+            ("kim:pw@host#frag", "***@host#***"),
+            ("", ""),
+        ] {
+            assert_eq!(bare_url(url), bare);
+        }
+    }
+
+    #[test]
     fn values_of_secret_options_are_found_even_when_misspelt() {
         let found = |line: &str| {
             let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
@@ -127,6 +161,8 @@ mod tests {
         assert_eq!(found("init --auth-token=abc --local"), ["abc"]);
         assert_eq!(found("init --auth-tokn abc"), ["abc"]);
         assert_eq!(found("task eyJh.eyJi.sig"), ["eyJh.eyJi.sig"]);
+        assert_eq!(found("init --sync-url kim:pw@host"), ["kim:pw@host"]);
+        assert!(found("init --sync-url libsql://host").is_empty());
         assert!(found("init --auth-token -").is_empty());
         assert!(found("task add T --author ann").is_empty());
     }

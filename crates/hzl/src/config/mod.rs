@@ -16,7 +16,6 @@ use serde_json::Value;
 
 use crate::environment::Environment;
 use crate::secret;
-use crate::secret::Redactor;
 use crate::secret::Secret;
 use crate::values::ConflictStrategy;
 use reader::Reader;
@@ -111,11 +110,7 @@ impl SyncTarget {
     pub(crate) fn redacted_url(&self) -> String {
         match Endpoint::parse(&self.url, InsecureHttp::Allowed) {
             Ok(endpoint) => endpoint.redacted().to_owned(),
-            Err(_) => {
-                let mut redactor = Redactor::default();
-                redactor.add_url(&self.url);
-                redactor.mask(&self.url)
-            }
+            Err(_) => secret::bare_url(&self.url),
         }
     }
 }

@@ -5,6 +5,7 @@ mod copies;
 mod devices;
 mod init;
 mod offline;
+mod upgrade;
 
 use std::fs;
 use std::ops::Deref;
