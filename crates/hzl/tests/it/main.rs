@@ -13,6 +13,7 @@ mod lifecycle;
 mod lists;
 mod notes;
 mod projects;
+mod readme;
 mod secrets;
 mod settings;
 mod tasks;
