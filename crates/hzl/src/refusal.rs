@@ -165,6 +165,24 @@ fn way_out(rejection: &Rejection) -> Vec<String> {
             "hzl task list --available".to_owned(),
         ],
         Rejection::ClaimLost { task_id, .. } => vec![format!("hzl task show {task_id}")],
+        Rejection::ProjectNotEmpty { name, .. } => vec![
+            format!("hzl project delete {name} --move-to inbox"),
+            format!("hzl project delete {name} --archive-tasks"),
+        ],
+        Rejection::StealUnjustified { task_id } => vec![
+            format!("hzl task steal {task_id} --if-expired"),
+            format!("hzl task show {task_id}"),
+        ],
+        Rejection::StealNeedsAgent { .. } => vec!["name who takes it with --agent".to_owned()],
+        Rejection::LeaseNotExpired { task_id, .. } => vec![format!("hzl task show {task_id}")],
+        Rejection::NoLease { task_id, .. } => vec![
+            format!("hzl task show {task_id}"),
+            "take it with --force once you know that its agent has gone".to_owned(),
+        ],
+        Rejection::DependencyCycle { task_id, .. } => vec![
+            format!("hzl task show {task_id}"),
+            "hzl dep list".to_owned(),
+        ],
         Rejection::ParentIsSubtask { task_id }
         | Rejection::ParentArchived { task_id }
         | Rejection::HasSubtasks { task_id }

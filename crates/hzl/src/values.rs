@@ -165,6 +165,11 @@ pub(crate) fn initial_status(text: &str) -> Parsed<Status> {
     status_among(text, &initial.collect::<Vec<_>>())
 }
 
+/// Parses the name of a status a finished task can go back to: ready or backlog.
+pub(crate) fn reopened_status(text: &str) -> Parsed<Status> {
+    status_among(text, &[Status::Ready, Status::Backlog])
+}
+
 /// Parses the name of a view, in any case.
 pub(crate) fn view(text: &str) -> Parsed<View> {
     match text.to_ascii_lowercase().as_str() {
@@ -297,6 +302,8 @@ mod tests {
         assert_eq!(status("in-progress"), Ok(Status::InProgress));
         assert_eq!(status("archived"), Ok(Status::Archived));
         assert!(initial_status("archived").is_err());
+        assert_eq!(reopened_status("Backlog"), Ok(Status::Backlog));
+        assert!(reopened_status("done").is_err());
         assert!(status("doing").unwrap_err().message.contains("in_progress"));
     }
 

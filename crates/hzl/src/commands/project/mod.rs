@@ -1,7 +1,9 @@
 //! `hzl project`: projects that tasks belong to.
 
 pub(crate) mod create;
+pub(crate) mod delete;
 pub(crate) mod list;
+pub(crate) mod rename;
 pub(crate) mod show;
 
 use clap::Subcommand;
@@ -26,6 +28,8 @@ pub(crate) enum Command {
     Create(create::Args),
     List(list::Args),
     Show(show::Args),
+    Rename(rename::Args),
+    Delete(delete::Args),
 }
 
 /// Runs a command of this group.
@@ -34,5 +38,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         Command::Create(args) => create::run(args, ctx),
         Command::List(args) => list::run(args, ctx),
         Command::Show(args) => show::run(args, ctx),
+        Command::Rename(args) => rename::run(args, ctx),
+        Command::Delete(args) => delete::run(args, ctx),
     }
 }

@@ -32,6 +32,19 @@ pub(crate) fn task(ledger: &mut Ledger, typed: &str) -> Result<TaskId, CommandEr
     }
 }
 
+/// Finds a task, or takes what was typed for the whole id of one that does not exist: what points
+/// at such a task can still be named.
+///
+/// # Errors
+///
+/// `Input`: several tasks begin like this.
+pub(crate) fn task_or_whole_id(ledger: &mut Ledger, typed: &str) -> Result<TaskId, CommandError> {
+    match ledger.read(|cache| tasks::resolve(cache, typed))? {
+        Resolved::None => Ok(TaskId::from(typed)),
+        Resolved::One(_) | Resolved::Many(_) => task(ledger, typed),
+    }
+}
+
 /// Finds the task that is to be, or is, the parent of others.
 ///
 /// # Errors

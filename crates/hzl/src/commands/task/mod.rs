@@ -1,17 +1,25 @@
 //! `hzl task`: everything that happens to a task.
 
 pub(crate) mod add;
+pub(crate) mod add_dep;
+pub(crate) mod archive;
+pub(crate) mod block;
 pub(crate) mod checkpoint;
 pub(crate) mod claim;
 pub(crate) mod comment;
 pub(crate) mod complete;
 pub(crate) mod history;
 pub(crate) mod list;
+pub(crate) mod move_task;
 pub(crate) mod progress;
 pub(crate) mod release;
+pub(crate) mod remove_dep;
+pub(crate) mod reopen;
 pub(crate) mod set_status;
 pub(crate) mod show;
 pub(crate) mod start;
+pub(crate) mod steal;
+pub(crate) mod unblock;
 pub(crate) mod update;
 
 mod lookup;
@@ -44,11 +52,19 @@ pub(crate) enum Command {
     Start(start::Args),
     Complete(complete::Args),
     Release(release::Args),
+    Block(block::Args),
+    Unblock(unblock::Args),
+    Reopen(reopen::Args),
+    Archive(archive::Args),
+    Steal(steal::Args),
     Checkpoint(checkpoint::Args),
     Comment(comment::Args),
     Progress(progress::Args),
     Update(Box<update::Args>),
     SetStatus(set_status::Args),
+    Move(move_task::Args),
+    AddDep(add_dep::Args),
+    RemoveDep(remove_dep::Args),
     History(history::Args),
 }
 
@@ -62,11 +78,19 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         Command::Start(args) => start::run(args, ctx),
         Command::Complete(args) => complete::run(args, ctx),
         Command::Release(args) => release::run(args, ctx),
+        Command::Block(args) => block::run(args, ctx),
+        Command::Unblock(args) => unblock::run(args, ctx),
+        Command::Reopen(args) => reopen::run(args, ctx),
+        Command::Archive(args) => archive::run(args, ctx),
+        Command::Steal(args) => steal::run(args, ctx),
         Command::Checkpoint(args) => checkpoint::run(args, ctx),
         Command::Comment(args) => comment::run(args, ctx),
         Command::Progress(args) => progress::run(args, ctx),
         Command::Update(args) => update::run(args, ctx),
         Command::SetStatus(args) => set_status::run(args, ctx),
+        Command::Move(args) => move_task::run(args, ctx),
+        Command::AddDep(args) => add_dep::run(args, ctx),
+        Command::RemoveDep(args) => remove_dep::run(args, ctx),
         Command::History(args) => history::run(args, ctx),
     }
 }

@@ -1,0 +1,72 @@
+//! `hzl task block`
+
+use hzl_core::command;
+use hzl_core::command::Transition;
+use hzl_core::ids::TaskId;
+use hzl_core::task::Status;
+use serde::Serialize;
+
+use super::lookup;
+use super::shape;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+use crate::output::Answer;
+use crate::output::Md;
+use crate::values;
+
+/// Say that something outside keeps a task from going on
+///
+/// The task stays with its agent. A task that only waits for other tasks needs no block: see add-dep.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hzl task block 01K9ZZ3D
+  hzl task block 01K9ZZ3D --author ada --comment \"Waiting for the API key\"")]
+pub(crate) struct Args {
+    /// Id of the task, or the beginning of it
+    #[arg(value_name = "TASK_ID", value_parser = values::task_id)]
+    pub(crate) task_id: String,
+    /// Add a comment
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// Sign the change with this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) author: Option<String>,
+    /// Act only while this claim is current
+    #[arg(long, value_name = "CLAIM_ID")]
+    pub(crate) claim: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Blocked {
+    task_id: TaskId,
+    title: String,
+    status: Status,
+    agent: Option<String>,
+}
+
+/// Blocks the task.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let task_id = lookup::task(&mut ledger, &args.task_id)?;
+    let transition = Transition {
+        task_id: task_id.clone(),
+        comment: args.comment.clone(),
+    };
+    let block = command::Command::BlockTask(transition);
+    let actor = lookup::actor(args.author.as_deref(), args.claim.as_deref());
+    let outcome = ctx.execute(&mut ledger, &block, &actor)?;
+    let task = shape::after(&outcome, &task_id).task;
+    ctx.output.answer(&Blocked {
+        task_id,
+        title: task.title,
+        status: task.status,
+        agent: task.agent,
+    })
+}
+
+impl Answer for Blocked {
+    fn md(&self, md: &mut Md) {
+        md.ok(&format!("Blocked {} ({})", self.title, self.task_id));
+    }
+}
