@@ -147,6 +147,14 @@ impl Device {
         .collect()
     }
 
+    /// Kills the background processes of this machine's store.
+    pub(crate) fn kill_syncers(&self) {
+        for id in self.syncers() {
+            // Fails only when it has already ended.
+            drop(Command::new("kill").args(["-9", &id.to_string()]).output());
+        }
+    }
+
     /// Waits until nothing is left to send and nobody is at it.
     #[track_caller]
     pub(crate) fn wait_until_settled(&self) {
@@ -172,10 +180,7 @@ impl DerefMut for Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        for id in self.syncers() {
-            // Fails only when it has already ended.
-            drop(Command::new("kill").args(["-9", &id.to_string()]).output());
-        }
+        self.kill_syncers();
     }
 }
 

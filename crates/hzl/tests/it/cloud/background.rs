@@ -127,3 +127,64 @@ fn with_the_policy_manual_nothing_starts_by_itself() {
     }
     assert_eq!(a.status().get("lastSyncAttemptAt"), None);
 }
+
+#[test]
+fn the_next_command_starts_another_when_it_was_killed() {
+    let mut cloud = Cloud::start();
+    let a = Device::new();
+    a.configure(&cloud.server.url(), &cloud.token, &json!({}));
+    cloud.server.stop();
+    add(&a, &["Waits"]);
+    let killed = a.syncers();
+    assert_eq!(killed.len(), 1);
+    a.kill_syncers();
+    wait_until(SOON, "it is gone", || a.syncers().is_empty());
+    cloud.server.restart();
+    assert!(a.pending() > 0);
+    a.json(&["task", "list"]);
+    a.wait_until_settled();
+    let b = cloud.device();
+    b.sync();
+    assert_same(&a, &b);
+}
+
+#[test]
+fn a_database_and_a_config_file_named_relatively_are_found() {
+    let cloud = Cloud::start();
+    let mut a = Device::new();
+    let config = json!({"syncUrl": cloud.server.url(), "authToken": cloud.token});
+    a.write("work/my.json", config.to_string());
+    a.set_env("HZL_CONFIG", "work/my.json");
+    a.json(&["task", "add", "T", "--db", "work/my.db"]);
+    wait_until(SOON, "it is sent", || {
+        a.json(&["status", "--db", "work/my.db"])["data"]["pendingEvents"] == 0
+    });
+    let b = cloud.device();
+    b.sync();
+    assert_eq!(b.json(&["task", "list"])["total"], 1);
+}
+
+#[test]
+fn syncs_by_hand_at_the_same_time_as_writers_harm_nothing() {
+    let cloud = Cloud::start();
+    let (a, b) = (cloud.eager_device(), cloud.device());
+    let title = |number: u32| format!("Task {number}");
+    let mut running = vec![];
+    for number in 0..12 {
+        running.push(a.spawn(&["task", "add", &title(number)]));
+        running.push(a.spawn(&["sync"]));
+        running.push(b.spawn(&["task", "add", &title(100 + number)]));
+        running.push(b.spawn(&["sync"]));
+    }
+    for running in running {
+        let run = running.wait();
+        assert_eq!((run.exit, run.stderr.as_str()), (0, ""), "{run}");
+    }
+    a.wait_until_settled();
+    for device in [&b, &a, &b] {
+        device.sync();
+    }
+    assert_same(&a, &b);
+    assert_eq!(a.json(&["task", "list"])["total"], 24);
+    assert_eq!(a.status()["devices"].as_array().unwrap().len(), 2);
+}

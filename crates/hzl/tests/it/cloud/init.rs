@@ -264,6 +264,22 @@ fn environment_variables_suffice_and_win() {
 }
 
 #[test]
+fn a_token_by_environment_and_an_address_in_the_settings_go_together() {
+    let cloud = Cloud::start();
+    let url = cloud.server.url();
+    let mut a = Device::new();
+    a.set_env("HZL_SYNC_TOKEN", "wrong");
+    a.fails(&["init", "--sync-url", &url], 9);
+    a.set_env("HZL_SYNC_TOKEN", &cloud.token);
+    assert_eq!(a.json(&["init", "--sync-url", &url])["cloud"], "empty");
+    assert_eq!(a.settings(), json!({"syncUrl": url}));
+    add(&a, &["T"]);
+    a.wait_until_settled();
+    a.remove_env("HZL_SYNC_TOKEN");
+    a.fails(&["sync"], 9);
+}
+
+#[test]
 fn the_background_uses_what_the_command_was_given_by_environment() {
     let cloud = Cloud::start();
     let mut a = Device::new();
