@@ -55,6 +55,17 @@ pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
         return Ok(CaughtUp::Nothing);
     }
     let transaction = WriteTransaction::begin(cache)?;
+    let done = fold_into(events, &transaction)?;
+    transaction.commit_cache()?;
+    Ok(done)
+}
+
+/// Folds what the log has and the projections have not into an open transaction on `cache`. Events
+/// that this connection has appended and not committed yet count.
+///
+/// # Errors
+/// Whatever SQLite reports; the caller then rolls back.
+pub(crate) fn fold_into(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
     // One snapshot of the log for all that follows.
     let snapshot = ReadTransaction::begin(events)?;
     let state = SyncState::load(events)?;
@@ -74,7 +85,6 @@ pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
         }
     };
     drop(snapshot);
-    transaction.commit_cache()?;
     Ok(done)
 }
 
@@ -100,13 +110,14 @@ pub fn is_current(events: &Connection, cache: &Connection) -> Result<bool> {
     let end = log::find_end(events)?;
     Ok(match (cursor, end) {
         (None, None) => true,
-        (Some(cursor), Some(end)) => {
-            cursor.rowid == end.rowid
-                && cursor.event_id == end.event_id
+        // A rebuild of an empty log leaves a cursor before its first row.
+        (Some(cursor), end) => {
+            let end = end.map_or_else(|| (0, EventId::new("")), |end| (end.rowid, end.event_id));
+            (cursor.rowid, cursor.event_id) == end
                 && cursor.seq == state.cursor_seq
                 && cursor.generation == state.generation
         }
-        _ => false,
+        (None, Some(_)) => false,
     })
 }
 
@@ -123,17 +134,34 @@ fn distance(events: &Connection, cache: &Connection, state: &SyncState) -> Resul
     let same_history = cursor.generation == state.generation
         && cursor.seq <= state.cursor_seq
         && log::find_event_id(events, cursor.rowid)?.as_ref() == Some(&cursor.event_id);
-    Ok(
-        if !same_history || end.rowid - cursor.rowid > REBUILD_FROM_EVENTS {
-            Distance::Unrelated
-        } else if cursor.seq != state.cursor_seq {
-            Distance::Settled(cursor)
-        } else if cursor.rowid == end.rowid {
-            Distance::Current
-        } else {
-            Distance::Appended(cursor.rowid)
-        },
-    )
+    let many = end.rowid - cursor.rowid > REBUILD_FROM_EVENTS
+        || (same_history && cursor.seq != state.cursor_seq && settled_many(events, cursor.seq)?);
+    Ok(if !same_history || many {
+        Distance::Unrelated
+    } else if cursor.seq != state.cursor_seq {
+        Distance::Settled(cursor)
+    } else if cursor.rowid == end.rowid {
+        Distance::Current
+    } else {
+        Distance::Appended(cursor.rowid)
+    })
+}
+
+const SETTLED_SINCE: &str = "
+    select count(*) from (select 1 from event_sync where cloud_seq > :seq limit :limit)";
+
+/// Tells whether so much was settled since that folding everything is cheaper. Counted, since
+/// sequences have gaps.
+fn settled_many(events: &Connection, seq: i64) -> Result<bool> {
+    let context = "count what a pull has touched";
+    let mut statement = events.prepare_cached(SETTLED_SINCE).on(events, context)?;
+    let count: i64 = statement
+        .query_row(
+            named_params! { ":seq": seq, ":limit": REBUILD_FROM_EVENTS + 1 },
+            |row| row.get(0),
+        )
+        .on(events, context)?;
+    Ok(count > REBUILD_FROM_EVENTS)
 }
 
 /// The cursor after everything that is in the log.
@@ -206,10 +234,14 @@ const TOUCHED: &str = "
     select e.task_id from event_sync s join events e on e.id = s.event_rowid
      where s.cloud_seq > :seq";
 
+/// The tail, and what was set aside: that keeps its place behind whatever arrives.
 const IN_TAIL: &str = "
-    select distinct e.task_id from events e
-      left join event_sync s on s.event_rowid = e.id
-     where e.id > :settled and s.cloud_seq is null and e.task_id <> '__project__'";
+    select e.task_id from events e
+     where e.id > :settled and e.task_id <> '__project__'
+       and not exists (select 1 from event_sync s where s.event_rowid = e.id)
+    union
+    select e.task_id from event_sync s join events e on e.id = s.event_rowid
+     where s.cloud_seq is null and e.task_id <> '__project__'";
 
 fn refold_touched(
     events: &Connection,

@@ -169,6 +169,14 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Tells whether a row broke a constraint of its table.
+    pub(crate) fn is_constraint(&self) -> bool {
+        let code = |error: &ffi::Error| error.extended_code & 0xff == ffi::SQLITE_CONSTRAINT;
+        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error().is_some_and(code))
+    }
+}
+
 /// Gives a result of rusqlite or of the file system its context.
 pub(crate) trait Context<T> {
     /// Says what was being done, and to which file.

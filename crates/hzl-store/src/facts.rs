@@ -2,10 +2,11 @@
 
 use hzl_core::availability::Ineligible;
 use hzl_core::command::{Command, SubtaskPolicy};
-use hzl_core::decide::{Facts, TaskFacts};
+use hzl_core::decide::{Facts, LostClaim, TaskFacts};
 use hzl_core::graph;
-use hzl_core::ids::{ProjectName, TaskId};
-use rusqlite::{Connection, named_params};
+use hzl_core::ids::{EventId, ProjectName, TaskId};
+use hzl_core::task::Task;
+use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 use crate::catch_up::load_projects;
 use crate::error::{OnConnection as _, Result};
@@ -42,20 +43,22 @@ pub fn load(
         loaded.facts.projects = load_projects(events, state)?;
     }
     for task_id in command.named_tasks() {
-        add_task(cache, &mut loaded.facts, task_id)?;
+        add_task(events, cache, &mut loaded.facts, task_id)?;
     }
     match command {
         Command::ClaimNext { filter, .. } => {
             loaded.eligible = query::claim::list_eligible(cache, filter, ALTERNATIVES + 1)?;
             if let Some(next) = loaded.eligible.first().cloned() {
                 loaded.eligible.remove(0);
-                add_task(cache, &mut loaded.facts, &next)?;
+                add_task(events, cache, &mut loaded.facts, &next)?;
                 loaded.facts.next = Some(next);
             } else {
                 loaded.rejected = query::claim::list_rejected(cache, filter, ALTERNATIVES)?;
             }
         }
-        Command::MoveTask { task_id, .. } => add_children(cache, &mut loaded.facts, task_id)?,
+        Command::MoveTask { task_id, .. } => {
+            add_children(events, cache, &mut loaded.facts, task_id)?
+        }
         Command::ArchiveTask {
             transition,
             subtasks,
@@ -63,13 +66,13 @@ pub fn load(
             if *subtasks != SubtaskPolicy::Refuse
                 || has_children(&loaded.facts, &transition.task_id)
             {
-                add_children(cache, &mut loaded.facts, &transition.task_id)?;
+                add_children(events, cache, &mut loaded.facts, &transition.task_id)?;
             }
         }
         Command::DeleteProject { name, .. } => {
             loaded.facts.project_tasks = list_project_tasks(cache, name)?;
             for task_id in loaded.facts.project_tasks.clone() {
-                add_task(cache, &mut loaded.facts, &task_id)?;
+                add_task(events, cache, &mut loaded.facts, &task_id)?;
             }
         }
         Command::AddDependency {
@@ -121,15 +124,25 @@ fn has_children(facts: &Facts, task_id: &TaskId) -> bool {
         .is_some_and(|task| !task.children.is_empty())
 }
 
-fn add_children(cache: &Connection, facts: &mut Facts, task_id: &TaskId) -> Result<()> {
+fn add_children(
+    events: &Connection,
+    cache: &Connection,
+    facts: &mut Facts,
+    task_id: &TaskId,
+) -> Result<()> {
     let children = facts.tasks.get(task_id).map(|task| task.children.clone());
     children
         .unwrap_or_default()
         .iter()
-        .try_for_each(|child| add_task(cache, facts, child))
+        .try_for_each(|child| add_task(events, cache, facts, child))
 }
 
-fn add_task(cache: &Connection, facts: &mut Facts, task_id: &TaskId) -> Result<()> {
+fn add_task(
+    events: &Connection,
+    cache: &Connection,
+    facts: &mut Facts,
+    task_id: &TaskId,
+) -> Result<()> {
     let Some(stored) = find_task(cache, task_id)? else {
         return Ok(());
     };
@@ -143,15 +156,73 @@ fn add_task(cache: &Connection, facts: &mut Facts, task_id: &TaskId) -> Result<(
     } else {
         vec![]
     };
+    let lost_claims = list_lost_claims(events, cache, &stored.task)?;
     let task = TaskFacts {
         task: stored.task,
         project: stored.project,
         parent: stored.parent_id,
         children,
         blockers,
+        lost_claims,
     };
     facts.tasks.insert(task_id.clone(), task);
     Ok(())
+}
+
+const SUPERSEDED: &str = "
+    select event_id, winner_event_id from p_conflicts
+     where task_id = :task_id and kind = 'superseded' and field = 'status'
+     order by event_id";
+
+/// A superseded claim and what it lost to: whose it was, and whether the winner belongs to the claim
+/// that stands now.
+const LOST_CLAIM: &str = "
+    select coalesce(json_extract(e.data, '$.agent'), e.author) from events e
+      join events w on w.event_id = :winner
+     where e.event_id = :event_id and e.type = 'status_changed'
+       and json_extract(e.data, '$.to') = 'in_progress'
+       and (w.event_id = :claim or json_extract(w.data, '$.claim') = :claim)";
+
+/// The claims of a task that lost to the one that stands. Most tasks have no conflict at all.
+fn list_lost_claims(
+    events: &Connection,
+    cache: &Connection,
+    task: &Task,
+) -> Result<Vec<LostClaim>> {
+    let context = "look for lost claims";
+    let Some(claim) = &task.claim else {
+        return Ok(vec![]);
+    };
+    let mut statement = cache.prepare_cached(SUPERSEDED).on(cache, context)?;
+    let rows = statement
+        .query_map(named_params! { ":task_id": task.task_id.as_str() }, |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+        })
+        .on(cache, context)?
+        .collect::<rusqlite::Result<Vec<_>>>()
+        .on(cache, context)?;
+    let mut lost = vec![];
+    for (event_id, winner) in rows {
+        let mut statement = events.prepare_cached(LOST_CLAIM).on(events, context)?;
+        let agent: Option<Option<String>> = statement
+            .query_row(
+                named_params! {
+                    ":event_id": event_id,
+                    ":winner": winner,
+                    ":claim": claim.as_str(),
+                },
+                |row| row.get(0),
+            )
+            .optional()
+            .on(events, context)?;
+        if let Some(agent) = agent.flatten() {
+            lost.push(LostClaim {
+                claim: EventId::new(event_id),
+                agent,
+            });
+        }
+    }
+    Ok(lost)
 }
 
 const CHILDREN: &str = "

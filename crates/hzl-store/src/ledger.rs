@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::facts::{self, LoadedFacts};
 use crate::lock::WriteQueue;
 use crate::open::{Access, Files, OpenOptions};
+use crate::outbox::{self, HookTarget};
 use crate::paths::StorePaths;
 use crate::source::{Clock, IdSource, SystemClock, SystemIds};
 use crate::state::SyncState;
@@ -38,7 +39,8 @@ pub struct Ledger {
     pub(crate) files: Files,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) ids: Box<dyn IdSource>,
-    has_written: bool,
+    pub(crate) hooks: Vec<HookTarget>,
+    pub(crate) has_written: bool,
 }
 
 /// What a command did.
@@ -95,8 +97,14 @@ impl Ledger {
             files,
             clock,
             ids,
+            hooks: vec![],
             has_written: false,
         })
+    }
+
+    /// Says which hooks the writes to come queue.
+    pub fn set_hooks(&mut self, hooks: Vec<HookTarget>) {
+        self.hooks = hooks;
     }
 
     /// The files, for what only looks at them.
@@ -155,6 +163,21 @@ impl Ledger {
             let path = self.files.paths.events.clone();
             return Err(Error::ReadOnly { path, source: None }.into());
         }
+        match self.execute_once(command, actor) {
+            // Damage is often found only where a page is read; the projections can be derived again.
+            Err(ExecuteError::Store(error)) if self.is_damaged_cache(&error) => {
+                self.files.reset_cache()?;
+                self.execute_once(command, actor)
+            }
+            done => done,
+        }
+    }
+
+    fn execute_once(
+        &mut self,
+        command: &Command,
+        actor: &Actor,
+    ) -> std::result::Result<Outcome, ExecuteError> {
         let queue = WriteQueue::join(&self.files.paths.write_lock(), QUEUE_PATIENCE);
         let transaction = WriteTransaction::begin(&self.files.events)?;
         catch_up::catch_up(&transaction, &self.files.cache)?;
@@ -162,8 +185,9 @@ impl Ledger {
         let loaded = facts::load(&transaction, &self.files.cache, &state, command)?;
         let mut writer = Writer::new(&state, &*self.clock, &transaction)?;
         let drafts = decide(&loaded.facts, command, actor, writer.next())?;
-        let events = writer.append(&transaction, &mut *self.ids, drafts)?;
+        let events = writer.append(&transaction, &mut *self.ids, drafts, Cause::Command)?;
         let outcome = outcome(events, loaded, &state);
+        outbox::enqueue(&transaction, &self.hooks, &outcome)?;
         if outcome.events.is_empty() {
             transaction.roll_back()?;
             return Ok(outcome);
@@ -192,6 +216,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the store or `read` reports.
     pub fn read<T>(&mut self, mut read: impl FnMut(&Connection) -> Result<T>) -> Result<T> {
+        let mut healed = false;
         loop {
             let snapshot = ReadTransaction::begin(&self.files.cache)?;
             // The cache first, then the log: a commit in between only makes the log look newer.
@@ -204,8 +229,13 @@ impl Ledger {
                     // A rebuild leaves a large WAL that every later process would have to read.
                     drop(checkpoint::now(&self.files.cache));
                 }
-                Ok(_) => {}
-                Err(error) => self.read_apart(error)?,
+                // Whoever only reads and pulls must not let the WAL grow for ever either.
+                Ok(_) => checkpoint::after_commit(&self.files.cache, &self.files.paths.cache),
+                Err(error) if healed => return Err(error),
+                Err(error) => {
+                    self.read_apart(error)?;
+                    healed = true;
+                }
             }
         }
     }
@@ -215,11 +245,16 @@ impl Ledger {
         if matches!(error, Error::ReadOnly { .. } | Error::DiskFull { .. }) {
             return self.files.use_private_cache();
         }
-        if matches!(error, Error::Corrupt { .. }) {
+        if self.is_damaged_cache(&error) {
             self.files.reset_cache()
         } else {
             Err(error)
         }
+    }
+
+    /// Damage of the log is for people to see; damage of the projections is healed.
+    fn is_damaged_cache(&self, error: &Error) -> bool {
+        matches!(error, Error::Corrupt { path, .. } if *path != self.files.paths.events)
     }
 
     /// Folds the whole log anew.
@@ -232,8 +267,17 @@ impl Ledger {
     }
 }
 
+/// What the events of one append belong to: they are never split across pushes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause<'a> {
+    /// One command: its first event, if there is more than one.
+    Command,
+    /// A batch, which began with this event, or begins now.
+    Batch(Option<&'a EventId>),
+}
+
 /// Gives drafts their ids and timestamps.
-struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     state: &'a SyncState,
     now: Timestamp,
     clock: Timestamp,
@@ -241,10 +285,12 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// The hybrid logical clock stands at the larger of the corrected time and what was seen, plus one.
-    fn new(state: &'a SyncState, clock: &dyn Clock, log: &Connection) -> Result<Self> {
+    /// Of foreign events only the effective time was seen (`clock_ms`): a clock in the future is not
+    /// catching. Own ids ascend whatever the clock does.
+    pub(crate) fn new(state: &'a SyncState, clock: &dyn Clock, log: &Connection) -> Result<Self> {
         let now = clock.now().plus_millis(state.clock_offset_ms);
-        let last = log::find_end(log)?.map_or(0, |end| end.timestamp.millis());
-        let seen = Timestamp::from_millis(state.clock_ms.max(last));
+        let last = log::last_own_timestamp(log, &state.device)?;
+        let seen = Timestamp::from_millis(state.clock_ms).max(last);
         Ok(Self {
             state,
             now,
@@ -253,25 +299,27 @@ impl<'a> Writer<'a> {
     }
 
     /// The timestamp of the next event. Decisions are made for this time: a lease counts from its event.
-    fn next(&self) -> Timestamp {
+    pub(crate) fn next(&self) -> Timestamp {
         self.now.max(self.clock.plus_millis(1))
     }
 
-    fn append(
+    pub(crate) fn append(
         &mut self,
         log: &Connection,
         ids: &mut dyn IdSource,
         drafts: Vec<Draft>,
+        cause: Cause<'_>,
     ) -> Result<Vec<(i64, Event)>> {
-        let many = drafts.len() > 1;
+        let many = drafts.len() > 1 || cause != Cause::Command;
         let mut events: Vec<(i64, Event)> = Vec::with_capacity(drafts.len());
         for draft in drafts {
             self.clock = self.next();
             let event_id = EventId::new(ids.new_id(self.clock));
-            let first = events
-                .first()
-                .map_or(&event_id, |(_, event)| &event.event_id);
-            let causation_id = many.then(|| first.as_str().to_owned());
+            let first = match cause {
+                Cause::Batch(Some(first)) => Some(first),
+                Cause::Batch(None) | Cause::Command => events.first().map(|(_, e)| &e.event_id),
+            };
+            let causation_id = many.then(|| first.unwrap_or(&event_id).as_str().to_owned());
             let event = Event {
                 event_id,
                 task_id: draft.task_id,
@@ -293,7 +341,11 @@ impl<'a> Writer<'a> {
 }
 
 /// Folds the new events in memory, for the answer.
-fn outcome(events: Vec<(i64, Event)>, loaded: LoadedFacts, state: &SyncState) -> Outcome {
+pub(crate) fn outcome(
+    events: Vec<(i64, Event)>,
+    loaded: LoadedFacts,
+    state: &SyncState,
+) -> Outcome {
     let LoadedFacts {
         facts,
         eligible,
@@ -339,6 +391,7 @@ fn outcome(events: Vec<(i64, Event)>, loaded: LoadedFacts, state: &SyncState) ->
                 parent,
                 children,
                 blockers,
+                lost_claims: vec![],
             },
         );
     }

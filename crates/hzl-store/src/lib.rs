@@ -6,6 +6,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod batch;
 pub mod busy;
 pub mod catch_up;
 pub mod checkpoint;
@@ -16,6 +17,7 @@ pub mod ledger;
 pub mod lock;
 pub mod log;
 pub mod open;
+pub mod outbox;
 pub mod paths;
 pub mod projector;
 pub mod query;

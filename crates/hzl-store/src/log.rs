@@ -79,6 +79,34 @@ pub fn find_end(conn: &Connection) -> Result<Option<LogEnd>> {
         .on(conn, "read the event log")
 }
 
+const OWN_LAST: &str = "
+    select timestamp from events e
+     where e.id = (select max(id) from events)
+       and not exists (select 1 from event_sync s
+                        where s.event_rowid = e.id and s.device_id is not :device
+                          and s.cloud_seq is not null)";
+
+/// The timestamp in the last row if that is an event of this device, else the start of time: what was
+/// seen before a foreign row is kept in the sync state.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn last_own_timestamp(conn: &Connection, device: &DeviceId) -> Result<Timestamp> {
+    let mut statement = conn
+        .prepare_cached(OWN_LAST)
+        .on(conn, "read the event log")?;
+    let text: Option<String> = statement
+        .query_row(named_params! { ":device": device.as_str() }, |row| {
+            row.get(0)
+        })
+        .optional()
+        .on(conn, "read the event log")?;
+    Ok(text
+        .as_deref()
+        .and_then(Timestamp::parse)
+        .unwrap_or_default())
+}
+
 const EVENT_ID_AT: &str = "
     select event_id from events where id = :rowid";
 

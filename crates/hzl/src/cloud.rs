@@ -44,8 +44,8 @@ pub(crate) fn insecure_http(allowed: bool) -> InsecureHttp {
     }
 }
 
-/// Says what a failed sync means to the caller. Nothing local is ever lost by one.
-pub(crate) fn failure(error: &SyncError) -> CommandError {
+/// Says what a failed sync means to the caller. Nothing local is ever lost by one; `kept` says so.
+pub(crate) fn failure(error: &SyncError, kept: &str) -> CommandError {
     let kind = match (error, error.kind()) {
         (SyncError::MergeRequired { .. }, _) => Kind::MergeRequired,
         (_, SyncErrorKind::Unavailable) => Kind::SyncUnavailable,
@@ -54,7 +54,7 @@ pub(crate) fn failure(error: &SyncError) -> CommandError {
         (_, SyncErrorKind::Store) => Kind::Database,
     };
     let (cause, action) = (error.code(), error.action());
-    let message = format!("{error}; everything that was written here is kept");
+    let message = format!("{error}; {kept}");
     let mut failure = CommandError::new(kind, message)
         .hint(action)
         .detail("cause", cause);
@@ -69,6 +69,11 @@ pub(crate) fn failure(error: &SyncError) -> CommandError {
     }
     failure
 }
+
+/// What is said after a failed sync.
+pub(crate) const KEPT: &str = "everything that was written here is kept";
+/// What is said when settings were refused.
+pub(crate) const NOT_SAVED: &str = "nothing was saved";
 
 /// The name by which people know this machine.
 pub(crate) fn machine_name() -> Option<String> {

@@ -15,7 +15,7 @@ pub(super) fn archive(
     subtasks: SubtaskPolicy,
 ) -> Result<Vec<Draft>, Rejection> {
     let task = facts.load(&transition.task_id)?;
-    drafts.check_claim(&task.task)?;
+    drafts.check_named_claim(&task.task)?;
     let task_id = transition.task_id.clone();
     if task.task.status == Status::Archived {
         let (status, expected) = (task.task.status, "anything but archived");

@@ -120,8 +120,9 @@ pub(super) fn renew(
     lease_minutes: u32,
     now: Timestamp,
 ) -> Result<Vec<Draft>, Rejection> {
-    let task = &facts.load(task_id)?.task;
-    drafts.check_claim(task)?;
+    let loaded = facts.load(task_id)?;
+    drafts.check_claim(loaded)?;
+    let task = &loaded.task;
     if !task.is_owned() {
         let (status, expected) = (task.status, "claimed");
         let task_id = task_id.clone();

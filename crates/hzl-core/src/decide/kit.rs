@@ -88,6 +88,7 @@ pub(super) fn task(id: &str, status: Status) -> TaskFacts {
         parent: None,
         children: vec![],
         blockers: vec![],
+        lost_claims: vec![],
     }
 }
 

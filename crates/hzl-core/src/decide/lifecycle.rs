@@ -13,8 +13,9 @@ pub(super) fn set_status(
     task_id: &TaskId,
     status: Status,
 ) -> Result<Vec<Draft>, Rejection> {
-    let task = &facts.load(task_id)?.task;
-    drafts.check_claim(task)?;
+    let loaded = facts.load(task_id)?;
+    drafts.check_claim(loaded)?;
+    let task = &loaded.task;
     if task.status == Status::Archived {
         return Err(refuse("set the status of", task, "anything but archived"));
     }
@@ -29,8 +30,9 @@ pub(super) fn complete(
     drafts: Drafts<'_>,
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
-    let task = &facts.load(&transition.task_id)?.task;
-    drafts.check_claim(task)?;
+    let loaded = facts.load(&transition.task_id)?;
+    drafts.check_claim(loaded)?;
+    let task = &loaded.task;
     if !task.status.is_held() {
         return Err(wrong_status("complete", task, "in_progress or blocked"));
     }
@@ -42,8 +44,9 @@ pub(super) fn release(
     drafts: Drafts<'_>,
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
-    let task = &facts.load(&transition.task_id)?.task;
-    drafts.check_claim(task)?;
+    let loaded = facts.load(&transition.task_id)?;
+    drafts.check_claim(loaded)?;
+    let task = &loaded.task;
     if task.status != Status::InProgress {
         return Err(refuse("release", task, "in_progress"));
     }
@@ -55,8 +58,9 @@ pub(super) fn block(
     drafts: Drafts<'_>,
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
-    let task = &facts.load(&transition.task_id)?.task;
-    drafts.check_claim(task)?;
+    let loaded = facts.load(&transition.task_id)?;
+    drafts.check_claim(loaded)?;
+    let task = &loaded.task;
     if !task.status.is_held() {
         return Err(wrong_status("block", task, "in_progress or blocked"));
     }
@@ -69,8 +73,9 @@ pub(super) fn unblock(
     transition: &Transition,
     release: bool,
 ) -> Result<Vec<Draft>, Rejection> {
-    let task = &facts.load(&transition.task_id)?.task;
-    drafts.check_claim(task)?;
+    let loaded = facts.load(&transition.task_id)?;
+    drafts.check_claim(loaded)?;
+    let task = &loaded.task;
     if task.status != Status::Blocked {
         return Err(refuse("unblock", task, "blocked"));
     }
@@ -88,8 +93,9 @@ pub(super) fn reopen(
     transition: &Transition,
     to: Status,
 ) -> Result<Vec<Draft>, Rejection> {
-    let task = &facts.load(&transition.task_id)?.task;
-    drafts.check_claim(task)?;
+    let loaded = facts.load(&transition.task_id)?;
+    drafts.check_named_claim(&loaded.task)?;
+    let task = &loaded.task;
     if task.status != Status::Done {
         return Err(refuse("reopen", task, "done"));
     }

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use crate::command::{Actor, Command};
 use crate::event::Payload;
-use crate::ids::{ProjectName, TaskId};
+use crate::ids::{EventId, ProjectName, TaskId};
 use crate::project::Projects;
 use crate::rejection::Rejection;
 use crate::task::Task;
@@ -58,6 +58,17 @@ pub struct TaskFacts {
     pub children: Vec<TaskId>,
     /// Tasks it waits for that are neither done, archived nor deleted.
     pub blockers: Vec<TaskId>,
+    /// Claims of this task that were superseded by the one that stands.
+    pub lost_claims: Vec<LostClaim>,
+}
+
+/// A claim that was superseded, and whose it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LostClaim {
+    /// The claiming event.
+    pub claim: EventId,
+    /// Who made it.
+    pub agent: String,
 }
 
 /// An event that is not in a log yet: it still lacks an id and a timestamp.
@@ -193,20 +204,44 @@ impl Drafts<'_> {
         Ok(())
     }
 
-    /// Refuses if the caller acts under a claim that is no longer current: another was made, or it was
-    /// given back. A finished task's claim stays good for what may be done to finished tasks. Asked
-    /// before the status is: whoever lost a task should hear that, not what became of it.
-    fn check_claim(&self, task: &Task) -> Result<(), Rejection> {
+    /// Refuses if the caller has lost the task: it names a claim that is no longer current, or it names
+    /// itself, one of its claims was superseded by the claim that stands, and somebody else has the
+    /// task. Asked before the status is: whoever lost a task should hear that, not what became of it.
+    fn check_claim(&self, facts: &TaskFacts) -> Result<(), Rejection> {
+        self.check_named_claim(&facts.task)?;
+        let name = self
+            .actor
+            .author
+            .as_ref()
+            .filter(|_| self.actor.claim.is_none());
+        let elsewhere = name.is_some() && facts.task.agent.as_ref() != name;
+        let lost = facts
+            .lost_claims
+            .iter()
+            .find(|lost| elsewhere && Some(&lost.agent) == name);
+        match lost {
+            Some(lost) => Err(claim_lost(&facts.task, &lost.claim)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses if the caller names a claim that is no longer current: another was made, or it was given
+    /// back. A finished task's claim stays good for what may be done to finished tasks.
+    fn check_named_claim(&self, task: &Task) -> Result<(), Rejection> {
         let over = !task.is_owned() && !task.status.is_terminal();
         match &self.actor.claim {
             Some(claim) if task.claim.as_ref() != Some(claim) || over => {
-                Err(Rejection::ClaimLost {
-                    task_id: task.task_id.clone(),
-                    claim: claim.clone(),
-                    holder: task.agent.clone().filter(|_| task.status.is_held()),
-                })
+                Err(claim_lost(task, claim))
             }
             _ => Ok(()),
         }
+    }
+}
+
+fn claim_lost(task: &Task, claim: &EventId) -> Rejection {
+    Rejection::ClaimLost {
+        task_id: task.task_id.clone(),
+        claim: claim.clone(),
+        holder: task.agent.clone().filter(|_| task.status.is_held()),
     }
 }

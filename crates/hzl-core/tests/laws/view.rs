@@ -147,6 +147,7 @@ impl View {
             project: self.project_of(task),
             parent: self.parents.get(&task.task_id).cloned(),
             children: self.children(&task.task_id),
+            lost_claims: vec![],
             blockers: self
                 .waits_for(&task.task_id)
                 .into_iter()

@@ -19,11 +19,8 @@ pub enum SyncError {
     #[error("the cloud database refused a request: {0}")]
     Sql(SqlError),
     /// The cloud database is not the one this store was synced with, or it lost rows.
-    #[error("{what}")]
-    CloudChanged {
-        /// What was found.
-        what: String,
-    },
+    #[error("{0}")]
+    CloudChanged(CloudChange),
     /// Both sides hold a ledger of their own.
     #[error(
         "this store holds {local_events} events of its own, and the cloud holds {cloud_events} events of another ledger"
@@ -48,6 +45,22 @@ pub enum SyncError {
     /// Neither side moved, although events wait.
     #[error("the cloud took none of the waiting events")]
     Stuck,
+}
+
+/// What has become of the cloud database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CloudChange {
+    /// It is empty.
+    #[error("the cloud database is empty, but this store was synced with it before")]
+    Wiped,
+    /// It lost rows.
+    #[error(
+        "the cloud database has lost events that this store had synced with it (restored from a backup?)"
+    )]
+    Rewound,
+    /// It holds another ledger.
+    #[error("the cloud database holds another ledger than the one this store was synced with")]
+    Replaced,
 }
 
 /// What sort of failure it is; the binary maps this to an exit code.
@@ -75,7 +88,7 @@ impl SyncError {
             SyncError::Endpoint(_)
             | SyncError::EmptyAndReadOnly
             | SyncError::NewerFormat { .. } => SyncErrorKind::Rejected,
-            SyncError::CloudChanged { .. } | SyncError::MergeRequired { .. } => {
+            SyncError::CloudChanged(_) | SyncError::MergeRequired { .. } => {
                 SyncErrorKind::CloudChanged
             }
         }
@@ -88,7 +101,9 @@ impl SyncError {
             SyncError::Remote(error) => error.code(),
             SyncError::Endpoint(_) => "bad_url",
             SyncError::Sql(_) => "cloud_error",
-            SyncError::CloudChanged { .. } => "cloud_changed",
+            SyncError::CloudChanged(CloudChange::Wiped) => "cloud_wiped",
+            SyncError::CloudChanged(CloudChange::Rewound) => "cloud_rewound",
+            SyncError::CloudChanged(CloudChange::Replaced) => "cloud_replaced",
             SyncError::MergeRequired { .. } => "merge_required",
             SyncError::EmptyAndReadOnly => "empty_and_read_only",
             SyncError::NewerFormat { .. } => "newer_format",
@@ -108,17 +123,18 @@ impl SyncError {
                 "not_found" | "bad_url" => "check the sync URL: `hzl status` shows it",
                 "tls" => "check the server's certificate and this machine's clock",
                 "redirected" => "set the sync URL to the address that the server names",
-                _ => "nothing: it is tried again; `hzl sync` tries at once",
+                "bad_reply" | "bad_request" => {
+                    "check the sync URL: what answers there does not speak libSQL"
+                }
+                _ => "wait: it is tried again by itself; if it goes on, check network and sync URL",
             },
             SyncError::Endpoint(error) => error.hint(),
-            SyncError::Sql(_) | SyncError::Stuck => {
-                "nothing: it is tried again; `hzl sync` tries at once"
-            }
-            SyncError::CloudChanged { .. } => {
+            SyncError::Sql(_) | SyncError::Stuck => "wait: it is tried again by itself",
+            SyncError::CloudChanged(CloudChange::Wiped | CloudChange::Rewound) => {
                 "if this is the right cloud database, run `hzl sync --reset`: it sends again what the cloud lost and deletes nothing; else correct the sync URL"
             }
-            SyncError::MergeRequired { .. } => {
-                "run `hzl sync --merge` to unite both, or correct the sync URL"
+            SyncError::CloudChanged(CloudChange::Replaced) | SyncError::MergeRequired { .. } => {
+                "run `hzl sync --merge` to unite both ledgers, or correct the sync URL"
             }
             SyncError::EmptyAndReadOnly => "sync once with a token that may write",
             SyncError::NewerFormat { .. } => "upgrade hzl on this machine",

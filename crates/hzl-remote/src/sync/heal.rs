@@ -1,7 +1,7 @@
 //! The parts of a sync that happen once: joining a cloud ledger, and healing one that is not what it
 //! was. Nothing local is deleted in any of them.
 
-use super::error::SyncError;
+use super::error::{CloudChange, SyncError};
 use super::plan::View;
 use super::run::{Round, Run, bad_reply};
 use super::wire::{self, PullReply};
@@ -16,7 +16,9 @@ impl Run<'_> {
             .joined
             .as_ref()
             .unwrap_or(&view.membership.instance_id);
-        let outcomes = self.remote.pipeline(&wire::create_schema(instance));
+        let outcomes = self
+            .remote
+            .pipeline(&wire::create_schema(instance, &view.rewind_points));
         let outcomes = outcomes.map_err(|error| match error {
             RemoteError::Forbidden { .. } => SyncError::EmptyAndReadOnly,
             other => SyncError::Remote(other),
@@ -38,12 +40,8 @@ impl Run<'_> {
     }
 
     /// The cloud holds another ledger. If one side is empty, there is nothing to confuse.
-    pub(super) fn meet_other(
-        &mut self,
-        view: &View,
-        reply: &PullReply,
-    ) -> Result<Round, SyncError> {
-        let local_events = view.membership.own_events;
+    pub(super) fn meet_other(&mut self, reply: &PullReply) -> Result<Round, SyncError> {
+        let local_events = self.ledger.count_own_events()?;
         let cloud_events = if local_events == 0 {
             0
         } else {
@@ -74,23 +72,16 @@ impl Run<'_> {
 
     // ---- a cloud that is not what it was
 
+    /// Another ledger than the one that was joined. Uniting them must be meant, unless the other one
+    /// is empty and this one is to fill it.
     pub(super) fn replaced(&mut self, view: &View, reply: &PullReply) -> Result<Round, SyncError> {
-        if !self.options.reset {
-            return Err(SyncError::CloudChanged {
-                what: "the cloud database holds another ledger than the one this store was synced with"
-                    .to_owned(),
-            });
+        let meant = self.options.merge || (self.options.reset && self.count_cloud_events()? == 0);
+        if !meant {
+            return Err(SyncError::CloudChanged(CloudChange::Replaced));
         }
-        let cloud_events = self.count_cloud_events()?;
-        if cloud_events > 0 && !self.options.merge {
-            let local_events = view.membership.own_events;
-            return Err(SyncError::MergeRequired {
-                local_events,
-                cloud_events,
-            });
-        }
+        // In this order: whoever is killed in between still belongs to the old ledger, and starts over.
+        self.ledger.rewind_to(0, &view.rewind_points)?;
         self.ledger.join(&reply.instance_id, &reply.rewind_points)?;
-        self.ledger.rewind_to(0, &reply.rewind_points)?;
         self.report.was_reset = true;
         Ok(Round::Again)
     }
@@ -98,11 +89,8 @@ impl Run<'_> {
     /// Finds where the common history ends, raises the epoch there, and makes everything above it
     /// tail again.
     pub(super) fn reset(&mut self, view: &View, cloud_points: &[i64]) -> Result<Round, SyncError> {
-        if !self.options.reset {
-            return Err(SyncError::CloudChanged {
-                what: "the cloud database has lost events that this store had synced with it (restored from a backup?)"
-                    .to_owned(),
-            });
+        if !self.options.reset && !self.options.merge {
+            return Err(SyncError::CloudChanged(CloudChange::Rewound));
         }
         self.resets += 1;
         if self.resets > 3 {

@@ -1,6 +1,7 @@
 //! What a reply means: pure judgement, tested without a network.
 
-use hzl_store::replica::{CloudCursor, Membership};
+use hzl_store::ledger::Ledger;
+use hzl_store::replica::{CloudCursor, Membership, PullBasis};
 
 use super::wire::{FORMAT, PullReply};
 
@@ -13,6 +14,30 @@ pub struct View {
     pub cursor: Option<CloudCursor>,
     /// The rewind points known here.
     pub rewind_points: Vec<i64>,
+}
+
+impl View {
+    /// Looks at the store, all at one moment: another sync may be running.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub fn of(ledger: &Ledger) -> Result<Self, hzl_store::Error> {
+        let _snapshot = ledger.snapshot()?;
+        Ok(Self {
+            membership: ledger.membership()?,
+            cursor: ledger.cloud_cursor()?,
+            rewind_points: ledger.sync_state()?.rewind_points,
+        })
+    }
+
+    /// What a pull that goes out now goes out from.
+    pub fn basis(&self) -> PullBasis {
+        PullBasis {
+            joined: self.membership.joined.clone(),
+            cursor: self.cursor.clone(),
+            rewind_points: self.rewind_points.clone(),
+        }
+    }
 }
 
 /// What to do with a reply.
@@ -78,7 +103,6 @@ mod tests {
             membership: Membership {
                 instance_id: "L".into(),
                 joined: Some("L".into()),
-                own_events: 3,
             },
             cursor: cursor(5, "t"),
             rewind_points: vec![2],

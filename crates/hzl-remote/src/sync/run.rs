@@ -9,10 +9,10 @@ use hzl_store::ledger::Ledger;
 use hzl_store::replica::{CHUNK_EVENTS, CloudDevice, Outgoing};
 use hzl_store::state::Key;
 
-use super::error::SyncError;
+use super::error::{CloudChange, SyncError};
 use super::plan::{Verdict, View, judge};
 use super::wire::{self, PullReply, PushCondition};
-use crate::error::{RemoteError, SqlErrorKind};
+use crate::error::{RemoteError, SqlError, SqlErrorKind};
 use crate::hrana::{Hrana, Outcome, Statement};
 
 /// Whatever runs statements of the cloud: a server, or a model of one.
@@ -112,6 +112,7 @@ pub fn sync(
         idle: 0,
         announce: true,
         resets: 0,
+        creations: 0,
     };
     let done = run.until_clean(on_progress);
     // What was pulled is shown even if the rest failed.
@@ -135,6 +136,7 @@ pub(super) struct Run<'a> {
     idle: u32,
     announce: bool,
     pub(super) resets: u32,
+    creations: u32,
 }
 
 /// What a round came to.
@@ -146,12 +148,14 @@ pub(super) enum Round {
 
 impl Run<'_> {
     fn until_clean(&mut self, on_progress: &mut dyn FnMut(Progress)) -> Result<(), SyncError> {
+        // Counted once: the tail may be long, and the rounds many.
+        let waiting = self.ledger.count_pending()?;
         loop {
             let round = self.round()?;
             on_progress(Progress {
                 pushed: self.report.pushed,
                 pulled: self.report.pulled,
-                pending: self.ledger.count_pending()?,
+                pending: waiting.saturating_sub(self.report.pushed),
             });
             if round == Round::Clean {
                 return Ok(());
@@ -180,7 +184,7 @@ impl Run<'_> {
         let sent_at = self.ledger.now();
         let outcomes = match self.remote.pipeline(&statements) {
             Ok(outcomes) => outcomes,
-            Err(error) if self.can_do_less(&error, chunk.len(), announces) => {
+            Err(error) if self.can_do_less(&error, &chunk, announces)? => {
                 return Ok(Round::Again);
             }
             Err(error) => return Err(error.into()),
@@ -200,19 +204,21 @@ impl Run<'_> {
         if let Some(Ok(devices)) = outcomes.next() {
             self.ledger.store_devices(&wire::read_devices(&devices))?;
         }
-        let accepted = match pushed {
+        let refused = match pushed {
             Some(outcome) => self.after_push(outcome, &chunk)?,
-            None => 0,
+            None => None,
         };
-        self.after_pull(&view, pulled, clock, &chunk, accepted)
+        let before = self.report.pulled;
+        let round = self.after_pull(&view, pulled, clock, &chunk)?;
+        match refused {
+            // Whatever the server has against the push, pulling goes on to the end.
+            Some(error) if self.report.pulled == before => Err(SyncError::Sql(error)),
+            _ => Ok(round),
+        }
     }
 
     fn view(&self) -> Result<View, SyncError> {
-        Ok(View {
-            membership: self.ledger.membership()?,
-            cursor: self.ledger.cloud_cursor()?,
-            rewind_points: self.ledger.sync_state()?.rewind_points,
-        })
+        Ok(View::of(self.ledger)?)
     }
 
     /// Nothing is pushed before the ledger in the cloud is known to be this one.
@@ -274,47 +280,64 @@ impl Run<'_> {
 
     /// A whole request failed: tells whether a smaller one may do. A token that may only read is no
     /// failure: pulling goes on.
-    fn can_do_less(&mut self, error: &RemoteError, chunk_events: usize, announces: bool) -> bool {
-        if matches!(error, RemoteError::Forbidden { .. }) && (chunk_events > 0 || announces) {
+    fn can_do_less(
+        &mut self,
+        error: &RemoteError,
+        chunk: &[Outgoing],
+        announces: bool,
+    ) -> Result<bool, SyncError> {
+        if matches!(error, RemoteError::Forbidden { .. }) && (!chunk.is_empty() || announces) {
             self.report.pull_only = true;
-            return true;
+            return Ok(true);
         }
-        if matches!(error, RemoteError::BadRequest { status: 413, .. }) && chunk_events > 1 {
-            self.chunk_events = chunk_events / 2;
-            return true;
+        if !matches!(error, RemoteError::BadRequest { status: 413, .. }) || chunk.is_empty() {
+            return Ok(false);
         }
-        false
+        self.send_less(chunk, &error.to_string())?;
+        Ok(true)
     }
 
-    /// Returns how many events the cloud says it took; only a pull makes that true.
-    fn after_push(&mut self, outcome: Outcome, chunk: &[Outgoing]) -> Result<usize, SyncError> {
+    /// Halves a chunk that was refused, until the culprit is alone; that is set aside.
+    fn send_less(&mut self, chunk: &[Outgoing], reason: &str) -> Result<(), SyncError> {
+        self.idle = 0;
+        if let [culprit] = chunk {
+            self.ledger.quarantine(culprit, reason)?;
+            self.report.quarantined += 1;
+            self.chunk_events = CHUNK_EVENTS;
+        } else {
+            self.chunk_events = chunk.len() / 2;
+        }
+        Ok(())
+    }
+
+    /// What the cloud says it took does not matter, only a pull makes that true. Returns an error that
+    /// neither waiting nor sending less can cure.
+    fn after_push(
+        &mut self,
+        outcome: Outcome,
+        chunk: &[Outgoing],
+    ) -> Result<Option<SqlError>, SyncError> {
         let error = match outcome {
-            Ok(rows) => {
+            Ok(_) => {
                 self.chunk_events = CHUNK_EVENTS;
-                return Ok(rows.rows.len());
+                return Ok(None);
             }
             Err(error) => error,
         };
-        match (error.kind(), chunk) {
-            (SqlErrorKind::Constraint | SqlErrorKind::TooBig, [culprit]) => {
-                self.ledger.quarantine(culprit, &error.to_string())?;
-                self.report.quarantined += 1;
-                (self.chunk_events, self.idle) = (CHUNK_EVENTS, 0);
-                Ok(0)
+        match error.kind() {
+            SqlErrorKind::Constraint | SqlErrorKind::TooBig => {
+                self.send_less(chunk, &error.to_string())?;
             }
-            (SqlErrorKind::Constraint | SqlErrorKind::TooBig, chunk) => {
-                (self.chunk_events, self.idle) = (chunk.len() / 2, 0);
-                Ok(0)
+            SqlErrorKind::ReadOnly => self.report.pull_only = true,
+            SqlErrorKind::Busy => {
+                self.idle = 0;
+                self.wait_for_others(SyncError::Sql(error))?;
             }
-            (SqlErrorKind::ReadOnly, _) => {
-                self.report.pull_only = true;
-                Ok(0)
-            }
-            (SqlErrorKind::Busy, _) => self.wait_for_others(SyncError::Sql(error)).map(|()| 0),
             // The pull in the same reply says the same, with better words.
-            (SqlErrorKind::NoSuchTable, _) => Ok(0),
-            (SqlErrorKind::Other, _) => Err(SyncError::Sql(error)),
+            SqlErrorKind::NoSuchTable => {}
+            SqlErrorKind::Other => return Ok(Some(error)),
         }
+        Ok(None)
     }
 
     fn after_pull(
@@ -323,19 +346,21 @@ impl Run<'_> {
         outcome: Outcome,
         clock: (Timestamp, Timestamp),
         chunk: &[Outgoing],
-        accepted: usize,
     ) -> Result<Round, SyncError> {
         let reply = match outcome {
             Ok(rows) => wire::read_pull(&rows).map_err(|reason| bad_reply(&reason))?,
             Err(error) => return self.refused_pull(view, error),
         };
+        if reply.instance_id.is_empty() {
+            return self.no_ledger(view);
+        }
         match judge(view, &reply) {
-            Verdict::Accept => self.take_page(&reply, clock, chunk, accepted),
+            Verdict::Accept => self.take_page(view, &reply, clock, chunk),
             Verdict::Join => {
                 self.ledger.join(&reply.instance_id, &reply.rewind_points)?;
                 Ok(Round::Again)
             }
-            Verdict::MeetOther => self.meet_other(view, &reply),
+            Verdict::MeetOther => self.meet_other(&reply),
             Verdict::CutAt(point) => {
                 self.ledger.rewind_to(point, &reply.rewind_points)?;
                 self.report.was_reset = true;
@@ -350,20 +375,9 @@ impl Run<'_> {
         }
     }
 
-    fn refused_pull(
-        &mut self,
-        view: &View,
-        error: crate::error::SqlError,
-    ) -> Result<Round, SyncError> {
+    fn refused_pull(&mut self, view: &View, error: SqlError) -> Result<Round, SyncError> {
         match error.kind() {
-            SqlErrorKind::NoSuchTable if view.membership.joined.is_none() || self.options.reset => {
-                self.create_schema(view)?;
-                Ok(Round::Again)
-            }
-            SqlErrorKind::NoSuchTable => Err(SyncError::CloudChanged {
-                what: "the cloud database is empty, but this store was synced with it before"
-                    .to_owned(),
-            }),
+            SqlErrorKind::NoSuchTable => self.no_ledger(view),
             SqlErrorKind::TooBig if self.page_rows > 1 => {
                 self.page_rows /= 2;
                 Ok(Round::Again)
@@ -375,28 +389,44 @@ impl Run<'_> {
         }
     }
 
+    /// The tables are missing, or whoever made them was cut off before the last of them.
+    fn no_ledger(&mut self, view: &View) -> Result<Round, SyncError> {
+        if view.membership.joined.is_some() && !self.options.reset {
+            return Err(SyncError::CloudChanged(CloudChange::Wiped));
+        }
+        self.creations += 1;
+        if self.creations > BUSY_TRIES {
+            return Err(SyncError::Stuck);
+        }
+        self.create_schema(view)?;
+        Ok(Round::Again)
+    }
+
     fn take_page(
         &mut self,
+        view: &View,
         reply: &PullReply,
         (sent_at, arrived_at): (Timestamp, Timestamp),
         chunk: &[Outgoing],
-        accepted: usize,
     ) -> Result<Round, SyncError> {
         let full = reply.rows.len() >= usize::try_from(self.page_rows).unwrap_or(usize::MAX);
         let middle = sent_at.millis().midpoint(arrived_at.millis());
+        let known = self.ledger.sync_state()?.clock_offset_ms;
         let offset = reply
             .server_time
-            .map_or(0, |server| server.millis() - middle);
-        let known = self.ledger.sync_state()?.clock_offset_ms;
+            .map_or(known, |server| server.millis() - middle);
         // The reply was under way for a while: smaller differences are noise, and cost a write.
         let moved = (offset - known).abs() > 2 + (arrived_at.millis() - sent_at.millis());
         if !reply.rows.is_empty() || moved {
             let offset = if moved { offset } else { known };
-            let settled = self.ledger.settle(&reply.rows, offset)?;
+            let settled = self.ledger.settle(&view.basis(), &reply.rows, offset)?;
             self.report.pushed += settled.confirmed;
             self.report.pulled += settled.pulled;
             self.report.quarantined += settled.quarantined;
             self.report.became_clone |= settled.became_clone;
+            if settled.is_stale {
+                return Ok(Round::Again);
+            }
         }
         if !reply.rows.is_empty() {
             (self.idle, self.busy) = (0, 0);
@@ -408,7 +438,7 @@ impl Run<'_> {
             return Ok(Round::Clean);
         }
         // Nothing came although something was sent, or something appeared meanwhile.
-        self.idle += u32::from(!chunk.is_empty() && accepted == 0);
+        self.idle += u32::from(!chunk.is_empty());
         if self.idle >= IDLE_ROUNDS && self.chunk_events == CHUNK_EVENTS {
             return Err(SyncError::Stuck);
         }

@@ -123,11 +123,7 @@ impl Session {
     /// # Errors
     /// As [`sync`]; nothing is changed then.
     pub fn probe(&mut self, ledger: &mut Ledger, merge: bool) -> Result<Probe, SyncError> {
-        let view = View {
-            membership: ledger.membership()?,
-            cursor: ledger.cloud_cursor()?,
-            rewind_points: ledger.sync_state()?.rewind_points,
-        };
+        let view = View::of(ledger)?;
         let cursor = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
         let statements = [wire::pull(cursor, 1), wire::count_events()];
         let mut outcomes = self.hrana.pipeline(&statements)?.into_iter();
@@ -137,16 +133,19 @@ impl Session {
                 SyncError::Remote(crate::error::RemoteError::BadReply { host, reason })
             })?,
             Some(Err(error)) if error.kind() == SqlErrorKind::NoSuchTable => {
-                return Ok(Probe::Empty);
+                return move_to_empty(ledger, &view);
             }
             Some(Err(error)) => return Err(SyncError::Sql(error)),
             None => return Err(SyncError::Stuck),
         };
+        if reply.instance_id.is_empty() {
+            return move_to_empty(ledger, &view);
+        }
         let cloud_events = match outcomes.next() {
             Some(Ok(rows)) => wire::read_count(&rows),
             _ => 0,
         };
-        let local_events = view.membership.own_events;
+        let local_events = ledger.count_own_events()?;
         let foreign = local_events > 0 && cloud_events > 0 && !merge;
         match judge(&view, &reply) {
             Verdict::NewerFormat => Err(SyncError::NewerFormat {
@@ -187,6 +186,7 @@ impl Session {
                         supported: wire::FORMAT,
                     })
                 }
+                Ok(reply) if reply.instance_id.is_empty() => Ok(Probe::Empty),
                 Ok(_) => Ok(Probe::Joined),
                 Err(reason) => {
                     let host = hrana.endpoint().host().to_owned();
@@ -208,6 +208,14 @@ impl Session {
     }
 }
 
+/// Whoever names an empty cloud for a ledger that was synced elsewhere means it: all of it goes there.
+fn move_to_empty(ledger: &mut Ledger, view: &View) -> Result<Probe, SyncError> {
+    if view.membership.joined.is_some() {
+        ledger.leave()?;
+    }
+    Ok(Probe::Empty)
+}
+
 fn failed(
     ledger: &Ledger,
     error: &SyncError,
@@ -216,7 +224,10 @@ fn failed(
         code: error.code().to_owned(),
         message: error.to_string(),
         action: error.action().to_owned(),
-        rejected: error.kind() != SyncErrorKind::Unavailable,
+        rejected: matches!(
+            error.kind(),
+            SyncErrorKind::Rejected | SyncErrorKind::CloudChanged
+        ),
     };
     let failures = state::number(&ledger.files().events, Key::Failures)? + 1;
     let noted = serde_json::to_string(&noted).expect("texts are JSON");
@@ -270,6 +281,15 @@ pub fn is_pull_only(ledger: &Ledger, target: &Target) -> Result<bool, hzl_store:
     let log = &ledger.files().events;
     let same = state::find(log, Key::Target)?.as_deref() == Some(&fingerprint(target));
     Ok(same && state::find(log, Key::PullOnly)?.is_some())
+}
+
+/// Tells whether the last attempt was made with this address and token.
+///
+/// # Errors
+/// Whatever the store reports.
+pub fn was_tried(ledger: &Ledger, target: &Target) -> Result<bool, hzl_store::Error> {
+    let known = state::find(&ledger.files().events, Key::Target)?;
+    Ok(known.as_deref() == Some(&fingerprint(target)))
 }
 
 /// The last failure, if the last attempt was one.

@@ -27,7 +27,8 @@ pub struct PushCondition {
 }
 
 /// Creates the tables where they are missing, and names the ledger. Each is a request of its own.
-pub fn create_schema(instance_id: &str) -> Vec<Statement> {
+/// `rewind_points`: what the other devices must cut at, if this ledger has moved here.
+pub fn create_schema(instance_id: &str, rewind_points: &[i64]) -> Vec<Statement> {
     let plain = |sql: &'static str| Statement::without_rows(sql, vec![]);
     let meta = |key: &str, value: &str| {
         let args = vec![Value::from(key), Value::from(value)];
@@ -69,7 +70,7 @@ pub fn create_schema(instance_id: &str) -> Vec<Statement> {
         ),
         plain("create table if not exists hzl_meta (key text primary key, value text)"),
         meta("format", &FORMAT.to_string()),
-        meta("epoch", "[]"),
+        meta("epoch", &points_text(rewind_points)),
         Statement::without_rows(
             "insert into hzl_meta (key, value)
              values ('created_at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
@@ -80,9 +81,31 @@ pub fn create_schema(instance_id: &str) -> Vec<Statement> {
     ]
 }
 
+/// A text column as it can be sent: what is no text, or so long that no server would send the page, is
+/// left out. Such a row is no event of ours, and it must not keep the others from arriving.
+macro_rules! text {
+    ($column:literal, $limit:literal) => {
+        concat!(
+            "case when typeof(",
+            $column,
+            ") = 'blob' or length(",
+            $column,
+            ") > ",
+            $limit,
+            " then null else ",
+            $column,
+            " end"
+        )
+    };
+    ($column:literal) => {
+        text!($column, "65536")
+    };
+}
+
 /// Inserts a chunk if the anchor stands and nothing of this device is there that it does not know.
 /// Events that are there already are left alone. Answers with the new sequences.
-const PUSH: &str = "
+const PUSH: &str = concat!(
+    "
     insert into hzl_events
       (event_id, received_at, device_id, epoch, basis_seq, task_id, type, data, schema_version,
        author, agent_id, session_id, correlation_id, causation_id, timestamp)
@@ -96,10 +119,16 @@ const PUSH: &str = "
       from json_each(?1)
      where (select value from hzl_meta where key = 'instance_id') = ?2
        and (?3 = 0 or exists (select 1 from hzl_events
-                               where seq = ?3 and event_id = ?4 and received_at = ?5))
+                               where seq = ?3 and coalesce(",
+    text!("event_id"),
+    ", '') = ?4
+                                 and coalesce(",
+    text!("received_at"),
+    ", '') = ?5))
        and not exists (select 1 from hzl_events where device_id = ?6 and seq > ?3)
     on conflict (event_id) do nothing
-    returning seq";
+    returning seq"
+);
 
 /// The statement that pushes a chunk.
 pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
@@ -143,15 +172,49 @@ fn encode(outgoing: &Outgoing) -> Json {
 }
 
 /// The ledger's identity, the cursor row, a page above it and the server's time, as one row.
-const PULL: &str = "
+const PULL: &str = concat!(
+    "
     select
       (select json_group_array(json_array(key, value)) from hzl_meta),
-      (select json_array(seq, event_id, received_at) from hzl_events where seq = ?1),
+      (select json_array(seq, ",
+    text!("event_id"),
+    ", ",
+    text!("received_at"),
+    ")
+         from hzl_events where seq = ?1),
       (select json_group_array(json_array(
-         seq, received_at, device_id, epoch, basis_seq, event_id, task_id, type, data,
-         schema_version, author, agent_id, session_id, correlation_id, causation_id, timestamp))
+         seq, ",
+    text!("received_at"),
+    ", ",
+    text!("device_id"),
+    ", epoch, basis_seq,
+         ",
+    text!("event_id"),
+    ", ",
+    text!("task_id"),
+    ", ",
+    text!("type"),
+    ",
+         ",
+    text!("data", "1048576"),
+    ", schema_version, ",
+    text!("author"),
+    ",
+         ",
+    text!("agent_id"),
+    ", ",
+    text!("session_id"),
+    ", ",
+    text!("correlation_id"),
+    ",
+         ",
+    text!("causation_id"),
+    ", ",
+    text!("timestamp"),
+    "))
          from (select * from hzl_events where seq > ?1 order by seq limit ?2)),
-      strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+      strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+);
 
 /// The statement that pulls a page.
 pub fn pull(cursor_seq: i64, page_rows: u32) -> Statement {
@@ -211,17 +274,20 @@ pub fn list_rows(above: i64, limit: u32) -> Statement {
 
 /// The statement that raises the epoch, once, from a known list of rewind points.
 pub fn raise_epoch(from: &[i64], to: &[i64]) -> Statement {
-    let text = |points: &[i64]| serde_json::to_string(points).expect("numbers are JSON");
     Statement::without_rows(
         "update hzl_meta set value = ?2 where key = 'epoch' and value = ?1",
-        vec![Value::from(text(from)), Value::from(text(to))],
+        vec![Value::from(points_text(from)), Value::from(points_text(to))],
     )
+}
+
+fn points_text(points: &[i64]) -> String {
+    serde_json::to_string(points).expect("numbers are JSON")
 }
 
 /// What a pull brought.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PullReply {
-    /// The ledger there.
+    /// The ledger there; empty if whoever made the tables was cut off before naming it.
     pub instance_id: String,
     /// Its format.
     pub format: String,
@@ -254,12 +320,13 @@ pub fn read_pull(reply: &Rows) -> Result<PullReply, String> {
     };
     let cursor = match text(1) {
         Some(text) => {
-            let (seq, event_id, received_at) =
+            let (seq, event_id, received_at): (i64, Option<String>, Option<String>) =
                 serde_json::from_str(text).map_err(|_| "the cursor row is not a triple")?;
+            // As in `read_row`: what could not be sent is empty.
             Some(CloudCursor {
                 seq,
-                event_id,
-                received_at,
+                event_id: event_id.unwrap_or_default(),
+                received_at: received_at.unwrap_or_default(),
             })
         }
         None => None,
@@ -272,7 +339,7 @@ pub fn read_pull(reply: &Rows) -> Result<PullReply, String> {
         .collect::<Result<Vec<_>, _>>()?;
     rows.sort_by_key(|row| row.seq);
     Ok(PullReply {
-        instance_id: meta("instance_id").ok_or("the ledger has no instance id")?,
+        instance_id: meta("instance_id").unwrap_or_default(),
         format: meta("format").unwrap_or_default(),
         rewind_points: meta("epoch")
             .and_then(|text| serde_json::from_str(&text).ok())

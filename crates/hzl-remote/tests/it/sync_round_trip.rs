@@ -4,8 +4,11 @@ use hzl_remote::sync::error::SyncErrorKind;
 use hzl_remote::sync::{SyncError, SyncOptions};
 use hzl_testkit::servers::{Access, Auth, Sqld, Tursodb};
 
-use hzl_core::command::{Command, UpdateTask};
+use hzl_core::command::{Command, Transition, UpdateTask};
+use hzl_core::rejection::Rejection;
 use hzl_core::task::Status;
+
+use hzl_store::ledger::ExecuteError;
 
 use crate::devices::{Cloud, Device};
 
@@ -101,6 +104,21 @@ fn one_claim_stands_and_the_other_is_listed() {
         );
     }
     assert_eq!(a.hash(), b.hash());
+    // Bob only gives his name; he hears that the task is not his any more, and changes nothing.
+    let act = Command::CompleteTask(Transition {
+        task_id: task.clone(),
+        comment: None,
+    });
+    let refused = b.try_execute(&act, "bob");
+    let Err(ExecuteError::Rejected(Rejection::ClaimLost { holder, .. })) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(holder.as_deref(), Some("ann"));
+    a.complete(&task, "ann");
+    assert!(
+        b.try_execute(&act, "eve").is_ok(),
+        "who never claimed it did not lose it"
+    );
 }
 
 #[test]

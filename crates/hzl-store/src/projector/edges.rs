@@ -102,6 +102,9 @@ const REMOVE_CONFLICT: &str = "
        and field = :field and task_id = :task_id
     returning event_id, kind, field, winner_event_id";
 
+/// Up to this many changed edges are judged one by one.
+const JUDGED_ALONE: usize = 16;
+
 impl Projector<'_> {
     /// Writes the edges of a task as its fold has them; what changed is judged later.
     pub(super) fn write_edges(
@@ -209,6 +212,8 @@ impl Projector<'_> {
                 self.enter(&edge, "missing")?;
             }
         }
+        // Each look for a cycle walks the links; for many edges one look at all of them is cheaper.
+        all_again = all_again || unjudged.len() > JUDGED_ALONE;
         for edge in &unjudged {
             all_again = all_again || self.closes_cycle(edge)?;
         }
@@ -395,12 +400,64 @@ impl Projector<'_> {
     }
 }
 
+/// The indexes of the edges that close a cycle of earlier ones.
+///
+/// Only an edge on some cycle of all edges can do that, and trying edges one by one takes quadratic
+/// time: so whatever leads nowhere, or comes from nowhere, is peeled off first. Without cycles nothing
+/// is left.
 fn closing(edges: &[StoredEdge]) -> Vec<usize> {
-    let pairs: Vec<(TaskId, TaskId)> = edges
+    let mut left: Vec<usize> = (0..edges.len()).collect();
+    left = peel(edges, left, |edge| (&edge.task_id, &edge.depends_on));
+    left = peel(edges, left, |edge| (&edge.depends_on, &edge.task_id));
+    let pairs: Vec<(TaskId, TaskId)> = left
         .iter()
+        .filter_map(|at| edges.get(*at))
         .map(|edge| (edge.task_id.clone(), edge.depends_on.clone()))
         .collect();
-    graph::closing_cycles(&pairs)
+    let closing = graph::closing_cycles(&pairs);
+    closing
+        .into_iter()
+        .filter_map(|at| left.get(at).copied())
+        .collect()
+}
+
+/// Removes edges that start at a task which no remaining edge leads to, until there is none.
+fn peel<'e>(
+    edges: &'e [StoredEdge],
+    indexes: Vec<usize>,
+    ends: impl Fn(&'e StoredEdge) -> (&'e TaskId, &'e TaskId),
+) -> Vec<usize> {
+    let mut leading_to: BTreeMap<&TaskId, usize> = BTreeMap::new();
+    let mut from: BTreeMap<&TaskId, Vec<&TaskId>> = BTreeMap::new();
+    for edge in indexes.iter().filter_map(|at| edges.get(*at)) {
+        let (start, end) = ends(edge);
+        *leading_to.entry(end).or_default() += 1;
+        from.entry(start).or_default().push(end);
+    }
+    let mut todo: Vec<&TaskId> = from
+        .keys()
+        .copied()
+        .filter(|start| !leading_to.contains_key(start))
+        .collect();
+    let mut peeled: BTreeSet<&TaskId> = BTreeSet::new();
+    while let Some(start) = todo.pop() {
+        peeled.insert(start);
+        for end in from.get(start).into_iter().flatten().copied() {
+            let Some(count) = leading_to.get_mut(end) else {
+                continue;
+            };
+            *count -= 1;
+            if *count == 0 {
+                todo.push(end);
+            }
+        }
+    }
+    let stays = |at: &usize| {
+        edges
+            .get(*at)
+            .is_some_and(|edge| !peeled.contains(ends(edge).0))
+    };
+    indexes.into_iter().filter(stays).collect()
 }
 
 fn field_of(edge: &StoredEdge) -> String {

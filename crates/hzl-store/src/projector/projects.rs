@@ -1,5 +1,6 @@
 //! Projects, their names on tasks, and project events that no longer applied.
 
+use hzl_core::ids::ProjectIdentity;
 use hzl_core::project::{Project, Projects};
 use rusqlite::named_params;
 
@@ -16,6 +17,17 @@ const ADD: &str = "
       (identity, name, description, is_protected, created_at, created_by, is_deleted)
     values
       (:identity, :name, :description, :is_protected, :created_at, :created_by, :is_deleted)";
+
+/// Seeks from one identity to the next: projects are few, tasks are many.
+const NAMES_OF_TASKS: &str = "
+    with recursive identities(identity) as (
+      select min(project_identity) from p_tasks
+      union all
+      select (select min(project_identity) from p_tasks where project_identity > i.identity)
+        from identities i where i.identity is not null)
+    select i.identity,
+           (select project from p_tasks t where t.project_identity = i.identity limit 1)
+      from identities i where i.identity is not null";
 
 const NAME_TASKS: &str = "
     update p_tasks set project = :name where project_identity = :identity and project <> :name";
@@ -59,7 +71,12 @@ impl Projector<'_> {
         for project in projects.list() {
             self.add_project(project)?;
         }
-        for (identity, name) in projects.given_names() {
+        // Whatever tasks there are: an identity may also have lost the name that a rename had given it.
+        for (identity, old) in self.names_of_tasks()? {
+            let name = projects.name_of(&identity);
+            if name.as_str() == old {
+                continue;
+            }
             let mut statement = self
                 .conn
                 .prepare_cached(NAME_TASKS)
@@ -76,6 +93,23 @@ impl Projector<'_> {
             .conflicts()
             .iter()
             .try_for_each(|conflict| self.add_conflict(conflict))
+    }
+
+    /// What the tasks of each identity are filed under: all of one identity under one name.
+    fn names_of_tasks(&self) -> Result<Vec<(ProjectIdentity, String)>> {
+        let context = "list the projects of tasks";
+        let mut statement = self
+            .conn
+            .prepare_cached(NAMES_OF_TASKS)
+            .on(self.conn, context)?;
+        let names = statement
+            .query_map([], |row| {
+                Ok((ProjectIdentity::new(row.get::<_, String>(0)?), row.get(1)?))
+            })
+            .on(self.conn, context)?;
+        names
+            .collect::<rusqlite::Result<_>>()
+            .on(self.conn, context)
     }
 
     fn add_project(&mut self, project: &Project) -> Result<()> {

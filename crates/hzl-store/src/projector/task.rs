@@ -1,7 +1,9 @@
 //! The row of a task, and reading it back for the next fold.
 
+use hzl_core::event::Field;
 use hzl_core::ids::{EventId, ProjectIdentity, ProjectName, TaskId};
 use hzl_core::project::Projects;
+use hzl_core::stamp::Stamp;
 use hzl_core::task::{Memory, Status, Task};
 use hzl_core::time::Timestamp;
 use rusqlite::types::Type;
@@ -169,7 +171,7 @@ impl Projector<'_> {
         if old.map(open) != task.map(open) {
             self.changed_openness.insert(task_id.clone());
         }
-        if old.map(|task| &task.parent_id) != task.map(|task| &task.parent_id) {
+        if old.map(parent_link) != task.map(parent_link) {
             self.changed_parent.insert(task_id.clone());
         }
         if let Some(before) = &before {
@@ -266,6 +268,14 @@ impl Projector<'_> {
             .on(self.conn, "update a projection")?;
         Ok(())
     }
+}
+
+/// A task's parent and the write that set it: a link that does not count is listed under that event.
+fn parent_link(task: &Task) -> Option<(&TaskId, &Stamp)> {
+    let stamps = &task.memory.stamps;
+    let stamp = stamps.get(Field::ParentId.name());
+    let parent = task.parent_id.as_ref()?;
+    Some((parent, stamp.unwrap_or(&task.memory.created)))
 }
 
 /// The due date as a number, for ordering; text that is no date sorts as none.

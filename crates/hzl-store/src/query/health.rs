@@ -14,6 +14,7 @@ use crate::projector::state_sum;
 use crate::schema::Version;
 use crate::schema::cache::PROJECTION_VERSION;
 use crate::schema::events::SUPPORTED;
+use crate::state::SyncState;
 
 /// How many findings are listed of one file.
 const FINDINGS: usize = 10;
@@ -106,13 +107,20 @@ pub fn compare_projections(events: &Path, cache: &Path) -> Result<Agreement> {
     for _ in 0..ATTEMPTS {
         let options = OpenOptions::new(&mut no_name, 0);
         let mut files = Files::open(&paths, Access::ReadOnly, options)?;
-        let before = log::find_end(&files.events)?;
+        let before = (
+            log::find_end(&files.events)?,
+            SyncState::load(&files.events)?,
+        );
         let is_current = catch_up::is_current(&files.events, &files.cache)?;
         let stored = state_sum(&files.cache)?;
         files.use_private_cache()?;
         catch_up::rebuild(&files.events, &files.cache)?;
         let folded = state_sum(&files.cache)?;
-        if !is_current || log::find_end(&files.events)? != before {
+        let after = (
+            log::find_end(&files.events)?,
+            SyncState::load(&files.events)?,
+        );
+        if !is_current || after != before {
             continue;
         }
         return Ok(if stored == folded {

@@ -3,9 +3,19 @@
 //! Every function reads projections that [`crate::ledger::Ledger::read`] has brought up to date, except
 //! where a file says that it reads the log.
 
+pub mod agents;
 pub mod claim;
 pub mod conflicts;
+pub mod dependencies;
 pub mod health;
 pub mod projects;
+pub mod stats;
 pub mod status;
 pub mod tasks;
+
+use rusqlite::Row;
+
+/// Reads a number of rows.
+fn count_column(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+}

@@ -216,6 +216,26 @@ pub fn list_subtasks(cache: &Connection, task_id: &TaskId) -> Result<Vec<StoredT
         .on(cache, "list subtasks")
 }
 
+const IN_PROGRESS: &str = concat!(
+    "select ",
+    task_columns!(),
+    " from p_tasks where status = 'in_progress' and (:project is null or project = :project)
+       order by claimed_at, task_id"
+);
+
+/// Lists the tasks that somebody works on, of one project or of all, the oldest claim first.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn list_in_progress(cache: &Connection, project: Option<&str>) -> Result<Vec<StoredTask>> {
+    let context = "list tasks in progress";
+    let mut statement = cache.prepare_cached(IN_PROGRESS).on(cache, context)?;
+    let rows = statement
+        .query_map(named_params! { ":project": project }, read_task)
+        .on(cache, context)?;
+    rows.collect::<rusqlite::Result<_>>().on(cache, context)
+}
+
 const BLOCKERS: &str = "
     select d.task_id from p_edges e
       join p_tasks d on d.task_id = e.depends_on_id

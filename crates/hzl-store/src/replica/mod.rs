@@ -11,10 +11,12 @@ mod rewind;
 mod settle;
 
 use hzl_core::ids::DeviceId;
-use rusqlite::named_params;
+use rusqlite::{Connection, named_params};
 
 pub use self::outgoing::{CHUNK_BYTES, CHUNK_EVENTS, COMMAND_BYTES, count_pending};
 use self::settle::set_rewind_points;
+use crate::catch_up::ReadTransaction;
+use crate::checkpoint;
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
@@ -68,6 +70,8 @@ pub struct Settled {
     pub confirmed: u64,
     /// Rows that could not be taken over and were set aside.
     pub quarantined: u64,
+    /// Nothing was taken: another sync has changed what the pull went out from.
+    pub is_stale: bool,
     /// This store is a copy of another one, and has become a device of its own.
     pub became_clone: bool,
 }
@@ -79,8 +83,17 @@ pub struct Membership {
     pub instance_id: String,
     /// The cloud ledger that was joined; `None` before the first sync.
     pub joined: Option<String>,
-    /// Events here, apart from the automatic creation of the inbox.
-    pub own_events: u64,
+}
+
+/// What a pull went out from: its reply means something only while this stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PullBasis {
+    /// The cloud ledger that was joined.
+    pub joined: Option<String>,
+    /// The last row pulled.
+    pub cursor: Option<CloudCursor>,
+    /// The rewind points known here.
+    pub rewind_points: Vec<i64>,
 }
 
 impl Ledger {
@@ -97,16 +110,7 @@ impl Ledger {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn cloud_cursor(&self) -> Result<Option<CloudCursor>> {
-        let log = &self.files.events;
-        let seq = state::number(log, Key::CursorSeq)?;
-        if seq == 0 {
-            return Ok(None);
-        }
-        Ok(Some(CloudCursor {
-            seq,
-            event_id: state::find(log, Key::CursorEventId)?.unwrap_or_default(),
-            received_at: state::find(log, Key::CursorReceivedAt)?.unwrap_or_default(),
-        }))
+        cloud_cursor(&self.files.events)
     }
 
     /// Returns which ledger this is.
@@ -115,14 +119,30 @@ impl Ledger {
     /// Whatever SQLite reports.
     pub fn membership(&self) -> Result<Membership> {
         let log = &self.files.events;
-        let own: i64 = log
-            .query_row(OWN_EVENTS, [], |row| row.get(0))
-            .on(log, "count the events")?;
         Ok(Membership {
             instance_id: state::instance_id(log)?.unwrap_or_default(),
             joined: state::find(log, Key::CloudInstanceId)?,
-            own_events: u64::try_from(own).unwrap_or(0),
         })
+    }
+
+    /// Counts the events here, apart from the automatic creation of the inbox. Reads the whole log.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn count_own_events(&self) -> Result<u64> {
+        let log = &self.files.events;
+        let own: i64 = log
+            .query_row(OWN_EVENTS, [], |row| row.get(0))
+            .on(log, "count the events")?;
+        Ok(u64::try_from(own).unwrap_or(0))
+    }
+
+    /// Takes a snapshot of the log, so that several questions get answers of one moment.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn snapshot(&self) -> Result<ReadTransaction<'_>> {
+        ReadTransaction::begin(&self.files.events)
     }
 
     /// Joins a cloud ledger: takes its identity on.
@@ -159,7 +179,9 @@ impl Ledger {
         for (key, value) in values {
             state::set(&transaction, *key, value.as_deref())?;
         }
-        transaction.commit_log(None)
+        transaction.commit_log(None)?;
+        checkpoint::after_commit(&self.files.events, &self.files.paths.events);
+        Ok(())
     }
 
     /// Replaces the list of devices as the cloud has it.
@@ -196,6 +218,18 @@ impl Ledger {
             std::time::Duration::from_secs(10),
         )
     }
+}
+
+fn cloud_cursor(log: &Connection) -> Result<Option<CloudCursor>> {
+    let seq = state::number(log, Key::CursorSeq)?;
+    if seq == 0 {
+        return Ok(None);
+    }
+    Ok(Some(CloudCursor {
+        seq,
+        event_id: state::find(log, Key::CursorEventId)?.unwrap_or_default(),
+        received_at: state::find(log, Key::CursorReceivedAt)?.unwrap_or_default(),
+    }))
 }
 
 /// A device as the cloud lists it.

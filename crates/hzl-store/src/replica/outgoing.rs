@@ -77,8 +77,8 @@ const RESENT: &str = "
       join events e on e.id = r.event_rowid
      where not exists (select 1 from event_sync s where s.event_rowid = e.id)
        and e.id > :settled
-       and not exists (select 1 from quarantine q join events b on b.id = q.event_rowid
-                        where b.task_id = e.task_id)
+       and e.task_id not in (select b.task_id from quarantine q
+                              cross join events b on b.id = q.event_rowid)
      order by r.ord limit :limit";
 
 /// The rest of the tail.
@@ -90,8 +90,8 @@ const TAIL: &str = "
      where e.id > :settled
        and not exists (select 1 from event_sync s where s.event_rowid = e.id)
        and not exists (select 1 from event_resent r where r.event_rowid = e.id)
-       and not exists (select 1 from quarantine q join events b on b.id = q.event_rowid
-                        where b.task_id = e.task_id)
+       and e.task_id not in (select b.task_id from quarantine q
+                              cross join events b on b.id = q.event_rowid)
      order by e.id limit :limit";
 
 fn read_outgoing(

@@ -21,13 +21,20 @@ impl Ledger {
         let context = "make events unsettled again";
         let generation = state::number(&transaction, Key::Generation)?;
         transaction
-            .execute(SHIFT_RESENT, [])
+            .execute(SET_APART, [])
             .on(&transaction, context)?;
-        for sql in [RESEND, UNSETTLE] {
-            transaction
-                .execute(sql, named_params! { ":point": point })
-                .on(&transaction, context)?;
-        }
+        let resent = transaction
+            .execute(RESEND, named_params! { ":point": point })
+            .on(&transaction, context)?;
+        transaction
+            .execute(
+                PUT_BEHIND,
+                named_params! { ":resent": i64::try_from(resent).unwrap_or(0) },
+            )
+            .on(&transaction, context)?;
+        transaction
+            .execute(UNSETTLE, named_params! { ":point": point })
+            .on(&transaction, context)?;
         let cursor: Option<(i64, String, String)> = transaction
             .query_row(LAST_SETTLED, [], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -53,7 +60,8 @@ impl Ledger {
     /// # Errors
     /// Whatever the store reports.
     pub fn leave(&mut self) -> Result<()> {
-        self.rewind_to(0, &[])?;
+        let points = state::rewind_points(&self.files.events)?;
+        self.rewind_to(0, &points)?;
         self.note_sync(&[(Key::CloudInstanceId, None)])
     }
 
@@ -90,14 +98,18 @@ const LAST_SETTLED: &str = "
      where s.cloud_seq is not null
      order by s.cloud_seq desc limit 1";
 
-/// Rows of an earlier rewind that are still tail stay behind the newly re-sent ones, in their order.
-const SHIFT_RESENT: &str = "
-    update event_resent set ord = ord + 4611686018427387904 / 1024";
+/// Rows of an earlier rewind that are still tail stay behind the newly re-sent ones, in their order. By
+/// way of the negative numbers: `ord` is unique at every moment of an update.
+const SET_APART: &str = "
+    update event_resent set ord = -ord";
 
 const RESEND: &str = "
     insert into event_resent (event_rowid, ord, received_at, device_id)
-    select event_rowid, cloud_seq, received_at, device_id
-      from event_sync where cloud_seq > :point order by cloud_seq";
+    select event_rowid, row_number() over (order by cloud_seq), received_at, device_id
+      from event_sync where cloud_seq > :point";
+
+const PUT_BEHIND: &str = "
+    update event_resent set ord = :resent - ord where ord < 0";
 
 const UNSETTLE: &str = "
     delete from event_sync where cloud_seq > :point";

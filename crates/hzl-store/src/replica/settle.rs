@@ -5,7 +5,7 @@ use hzl_core::limits;
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
-use super::{CloudRow, Outgoing, Settled};
+use super::{CloudRow, Outgoing, PullBasis, Settled};
 use crate::checkpoint;
 use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
@@ -16,23 +16,49 @@ use crate::transaction::WriteTransaction;
 impl Ledger {
     /// Takes a page of a pull over: rows in sequence, all above the cursor. One transaction.
     ///
+    /// `basis` is what the pull went out from. Another sync may have gone on, rewound or joined
+    /// another ledger since: then nothing is taken, the next pull brings it.
     /// `clock_offset_ms` is the server's clock minus this one's.
     ///
     /// # Errors
     /// Whatever the store reports; nothing is changed then.
-    pub fn settle(&mut self, rows: &[CloudRow], clock_offset_ms: i64) -> Result<Settled> {
+    pub fn settle(
+        &mut self,
+        basis: &PullBasis,
+        rows: &[CloudRow],
+        clock_offset_ms: i64,
+    ) -> Result<Settled> {
         let queue = self.queue();
         let now = self.clock.now();
         let transaction = WriteTransaction::begin(&self.files.events)?;
         let before = SyncState::load(&transaction)?;
+        let stands = PullBasis {
+            joined: state::find(&transaction, Key::CloudInstanceId)?,
+            cursor: super::cloud_cursor(&transaction)?,
+            rewind_points: before.rewind_points.clone(),
+        };
+        if stands != *basis {
+            transaction.roll_back()?;
+            return Ok(Settled {
+                is_stale: true,
+                ..Settled::default()
+            });
+        }
         let mut settler = Settler {
             log: &transaction,
             device: before.device.clone(),
-            clock_ms: before.clock_ms.max(last_timestamp(&transaction)?),
+            clock_ms: before
+                .clock_ms
+                .max(log::last_own_timestamp(&transaction, &before.device)?.millis()),
+            latest_ms: now
+                .plus_millis(clock_offset_ms)
+                .plus_millis(CLOCK_SLACK_MS)
+                .millis(),
             settled: Settled::default(),
+            has_reissued: false,
             now,
         };
-        // Two syncs may run at once: what the other has taken over already is not taken again.
+        // A reply may repeat what was known.
         let rows = rows.get(rows.partition_point(|row| row.seq <= before.cursor_seq)..);
         let rows = rows.unwrap_or(&[]);
         for row in rows {
@@ -40,6 +66,10 @@ impl Ledger {
             settler.take(row, new_id)?;
         }
         let (settled, clock_ms) = (settler.settled, settler.clock_ms);
+        if settler.has_reissued {
+            // The old id may be anywhere in the projections.
+            state::set_number(&transaction, Key::Generation, before.generation + 1)?;
+        }
         if settled.became_clone {
             become_clone(&transaction, &before, &self.ids.new_id(now))?;
         }
@@ -68,6 +98,13 @@ impl Ledger {
     pub fn quarantine(&mut self, event: &Outgoing, reason: &str) -> Result<()> {
         let now = self.clock.now();
         let transaction = WriteTransaction::begin(&self.files.events)?;
+        let changed = transaction
+            .execute(SETTLE_ASIDE, named_params! { ":rowid": event.event.rowid })
+            .on(&transaction, "set an event aside")?;
+        if changed == 0 {
+            // Another sync has settled it meanwhile.
+            return transaction.roll_back();
+        }
         set_aside(
             &transaction,
             event.event.rowid,
@@ -75,9 +112,6 @@ impl Ledger {
             reason,
             now,
         )?;
-        transaction
-            .execute(SETTLE_ASIDE, named_params! { ":rowid": event.event.rowid })
-            .on(&transaction, "set an event aside")?;
         advance_watermark(&transaction)?;
         transaction.commit_log(None)
     }
@@ -88,9 +122,16 @@ struct Settler<'a> {
     log: &'a Connection,
     device: DeviceId,
     clock_ms: i64,
+    /// No event can have arrived later than this, whatever its row says.
+    latest_ms: i64,
     settled: Settled,
+    /// An event of ours has got another id.
+    has_reissued: bool,
     now: Timestamp,
 }
+
+/// How far the server's clock, as measured, may be off.
+const CLOCK_SLACK_MS: i64 = 60_000;
 
 const KNOWN: &str = "
     select e.id, e.event_id, e.task_id, e.type, e.data, e.schema_version, e.author, e.agent_id,
@@ -120,12 +161,6 @@ const RELEASE: &str = "
 
 impl Settler<'_> {
     fn take(&mut self, row: &CloudRow, new_id: impl FnOnce(Timestamp) -> String) -> Result<()> {
-        if let Some(reason) = unacceptable(row) {
-            // No event of ours can be like this; every device sets it aside for the same reason.
-            set_aside(self.log, -row.seq, &row.event.event_id, reason, self.now)?;
-            self.settled.quarantined += 1;
-            return Ok(());
-        }
         let mut statement = self
             .log
             .prepare_cached(KNOWN)
@@ -140,6 +175,7 @@ impl Settler<'_> {
             )
             .optional()
             .on(self.log, "settle an event")?;
+        let reason = unacceptable(row);
         match known {
             Some((_, _, Some(_))) => {}
             Some((mine, aside, None)) if same_content(&mine, &row.event) => {
@@ -149,8 +185,20 @@ impl Settler<'_> {
                 }
                 self.settled.confirmed += 1;
             }
+            known if reason.is_some() => {
+                // No event of ours is like this; every device sets it aside for the same reason. If
+                // one is all the same, sending it again would not help.
+                if let Some((mine, _, _)) = known {
+                    self.execute(SETTLE_ASIDE, mine.rowid)?;
+                }
+                self.refuse(row, reason.unwrap_or_default())?;
+                return Ok(());
+            }
             Some((mine, _, None)) => {
-                reissue(self.log, &mine, &new_id(self.now), self.now)?;
+                // Of the same millisecond: the ids of a device ascend with its events.
+                let at = Timestamp::parse(&mine.timestamp).unwrap_or(self.now);
+                reissue(self.log, &mine, &new_id(at), self.now)?;
+                self.has_reissued = true;
                 self.insert(row)?;
             }
             None => {
@@ -163,12 +211,25 @@ impl Settler<'_> {
         }
         let time = |text: &str| Timestamp::parse(text).map_or(0, Timestamp::millis);
         let effective = time(&row.event.timestamp).min(time(&row.received_at));
-        self.clock_ms = self.clock_ms.max(effective);
+        self.clock_ms = self.clock_ms.max(effective.min(self.latest_ms));
+        Ok(())
+    }
+
+    fn refuse(&mut self, row: &CloudRow, reason: &str) -> Result<()> {
+        set_aside(self.log, -row.seq, &row.event.event_id, reason, self.now)?;
+        self.settled.quarantined += 1;
         Ok(())
     }
 
     fn insert(&mut self, row: &CloudRow) -> Result<()> {
-        let rowid = log::append_stored(self.log, &row.event)?;
+        let rowid = match log::append_stored(self.log, &row.event) {
+            Ok(rowid) => rowid,
+            // The cloud's SQLite may take what this one does not.
+            Err(error) if error.is_constraint() => {
+                return self.refuse(row, "it breaks a constraint of the log");
+            }
+            Err(error) => return Err(error),
+        };
         self.write(rowid, row)?;
         self.settled.pulled += 1;
         Ok(())
@@ -338,8 +399,4 @@ pub(super) fn advance_watermark(log: &Connection) -> Result<()> {
 pub(super) fn set_rewind_points(log: &Connection, rewind_points: &[i64]) -> Result<()> {
     let text = serde_json::to_string(rewind_points).expect("numbers are JSON");
     state::set(log, Key::RewindPoints, Some(&text))
-}
-
-fn last_timestamp(log: &Connection) -> Result<i64> {
-    Ok(log::find_end(log)?.map_or(0, |end| end.timestamp.millis()))
 }

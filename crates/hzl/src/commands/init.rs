@@ -22,6 +22,8 @@ use hzl_store::state;
 use serde::Serialize;
 
 use super::status;
+use super::sync;
+use super::sync::Synced;
 use crate::background;
 use crate::cloud;
 use crate::config::ConfigFile;
@@ -113,6 +115,10 @@ struct Initialized {
     sync_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cloud: Option<Cloud>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pushed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pulled: Option<u64>,
     encrypted: bool,
 }
 
@@ -145,13 +151,17 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     }
     let created = !used.events.exists();
     ctx.use_database(used.clone());
-    let ledger = ctx.ledger(Purpose::Inspect)?;
-    let instance_id = state::instance_id(&ledger.files().events)?;
+    let mut ledger = ctx.ledger(Purpose::Inspect)?;
     file.save()?;
     ctx.use_config(file.config()?);
-    if cloud.is_some() {
+    let synced = match cloud {
+        Some(Cloud::Joined | Cloud::Empty) => first_sync(args, ctx, &mut ledger)?,
+        Some(Cloud::Unreachable) | None => None,
+    };
+    if cloud.is_some() && synced.is_none() {
         background::start(ctx, &ledger)?;
     }
+    let instance_id = state::instance_id(&ledger.files().events)?;
     ctx.output.answer(&Initialized {
         events_db_path: used.events.to_string_lossy().into_owned(),
         cache_db_path: used.cache.to_string_lossy().into_owned(),
@@ -161,6 +171,8 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         instance_id,
         sync_url: target.map(|target| target.redacted_url()),
         cloud,
+        pushed: synced.as_ref().map(|synced| synced.data.pushed),
+        pulled: synced.as_ref().map(|synced| synced.data.pulled),
         encrypted: false,
     })
 }
@@ -201,30 +213,44 @@ fn cloud_check(
         Session::new(&ledger, &target, Timeouts::FOREGROUND)
             .and_then(|mut session| session.probe(&mut ledger, args.merge))
     };
-    match probed {
-        Ok(Probe::Joined) => Ok(Cloud::Joined),
-        Ok(Probe::Empty) => Ok(Cloud::Empty),
-        Err(error) if error.kind() == SyncErrorKind::Unavailable => Ok(Cloud::Unreachable),
-        Err(SyncError::MergeRequired {
-            local_events,
-            cloud_events,
-        }) => {
-            let message = format!(
-                "this store holds {local_events} events of its own, and the cloud database holds \
-                 {cloud_events} events of another ledger; nothing was saved"
-            );
-            Err(CommandError::new(Kind::MergeRequired, message)
-                .hint("add --merge to unite both")
-                .hint("or name another cloud database")
-                .detail("localEvents", local_events)
-                .detail("cloudEvents", cloud_events))
-        }
-        Err(error) => {
-            let mut failure = cloud::failure(&error);
-            failure.message.push_str("; nothing was saved");
-            Err(failure)
-        }
+    let error = match probed {
+        Ok(Probe::Joined) => return Ok(Cloud::Joined),
+        Ok(Probe::Empty) => return Ok(Cloud::Empty),
+        Err(error) => error,
+    };
+    // Something that answers, but not as a libSQL server does, is a wrong address.
+    let answered = matches!(error.code(), "bad_reply" | "bad_request");
+    if error.kind() == SyncErrorKind::Unavailable && !answered {
+        return Ok(Cloud::Unreachable);
     }
+    let mut failure = cloud::failure(&error, cloud::NOT_SAVED);
+    if answered {
+        failure.kind = Kind::SyncRejected;
+    }
+    if matches!(error, SyncError::MergeRequired { .. }) {
+        failure.hints = vec![
+            "add --merge to unite both ledgers".to_owned(),
+            "or name another cloud database".to_owned(),
+        ];
+    }
+    Err(failure)
+}
+
+/// Syncs for the first time, so that what the cloud holds is there when `init` is done. Best effort:
+/// the settings are saved, and the background goes on.
+fn first_sync(
+    args: &Args,
+    ctx: &mut Context,
+    ledger: &mut Ledger,
+) -> Result<Option<Synced>, CommandError> {
+    let Some(target) = cloud::target(ctx)? else {
+        return Ok(None);
+    };
+    let options = sync::Args {
+        merge: args.merge,
+        ..sync::Args::default()
+    };
+    Ok(sync::sync(&options, ctx, ledger, &target).ok())
 }
 
 /// Refuses what cannot be done, before anything is touched.
@@ -442,10 +468,14 @@ impl Answer for Initialized {
             None => md.field("Mode", self.mode),
         }
         match self.cloud {
-            Some(Cloud::Joined) => md.line("The cloud database answers: this ledger is shared."),
-            Some(Cloud::Empty) => {
-                md.line("The cloud database answers and is empty: the first sync fills it.");
-            }
+            Some(Cloud::Joined | Cloud::Empty) => match (self.pushed, self.pulled) {
+                (Some(pushed), Some(pulled)) => {
+                    md.ok(&format!("Synced: {pushed} pushed, {pulled} pulled"));
+                }
+                _ => {
+                    md.line("The cloud database answers; the first sync goes on in the background.")
+                }
+            },
             Some(Cloud::Unreachable) => {
                 md.warning("the cloud database did not answer: saved; the first sync decides");
             }

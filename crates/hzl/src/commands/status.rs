@@ -1,6 +1,7 @@
 //! `hzl status`
 
 use hzl_core::time::Timestamp;
+use hzl_remote::sync::session;
 use hzl_store::projector;
 use hzl_store::query::conflicts;
 use hzl_store::query::status;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::cloud;
 use crate::config::SyncPolicy;
 use crate::config::SyncTarget;
 use crate::context::Context;
@@ -77,6 +79,7 @@ struct Device {
 
 /// Shows the status, without asking the cloud.
 pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let cloud = cloud::target(ctx)?;
     let target = ctx.sync_target()?;
     let policy = ctx.config()?.sync.policy;
     let mut ledger = ctx.ledger(Purpose::Inspect)?;
@@ -87,6 +90,11 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     // Where nothing is synced and never was, nothing waits to be sent.
     let is_shared = target.is_some() || sync.cloud_instance_id.is_some();
     let pending_events = if is_shared { sync.pending } else { 0 };
+    // A failure at another address says nothing about this one.
+    let is_of_target = match &cloud {
+        Some(cloud) => session::was_tried(&ledger, cloud)?,
+        None => false,
+    };
     let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
     let data = Data {
         mode: mode(target.as_ref()),
@@ -95,7 +103,11 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         sync_url: target.map(|target| target.redacted_url()),
         last_sync_at: text(sync.last_sync_at),
         last_sync_attempt_at: text(sync.last_attempt_at),
-        last_sync_error: sync.last_error.as_deref().map(last_error),
+        last_sync_error: sync
+            .last_error
+            .as_deref()
+            .filter(|_| is_of_target)
+            .map(last_error),
         last_sync_frame_no: (sync.cursor_seq > 0).then_some(sync.cursor_seq),
         dirty_since: text(sync.pending_since.filter(|_| pending_events > 0)),
         local_changes: pending_events > 0,

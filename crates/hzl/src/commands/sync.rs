@@ -32,7 +32,7 @@ use crate::values::ConflictStrategy;
 /// Pushes what this device wrote, pulls what others wrote, and counts the writes that lost a merge.
 /// Commands do this in the background by themselves; run it to force a sync now, or to see why one
 /// fails. Works with a cloud database set up by `hzl init --sync-url`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Examples:
   hzl sync
   hzl sync --format md
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn sync(
+pub(super) fn sync(
     args: &Args,
     ctx: &Context,
     ledger: &mut Ledger,
@@ -110,12 +110,12 @@ fn sync(
         ));
         bar.tick();
     };
-    let mut session =
-        Session::new(ledger, target, cloud::PATIENT).map_err(|error| cloud::failure(&error))?;
+    let mut session = Session::new(ledger, target, cloud::PATIENT)
+        .map_err(|error| cloud::failure(&error, cloud::KEPT))?;
     let result = session.sync(ledger, &options, &mut show);
     bar.finish_and_clear();
     drop(held);
-    let report = result.map_err(|error| cloud::failure(&error))?;
+    let report = result.map_err(|error| cloud::failure(&error, cloud::KEPT))?;
     let conflicts_after = ledger.read(query::conflicts::count)?;
     let conflicts = conflicts_after.saturating_sub(conflicts_before);
     Ok(Synced::new(
@@ -171,22 +171,22 @@ impl Answer for LocalOnly {
 
 /// A sync that went through.
 #[derive(Serialize)]
-struct Synced {
+pub(super) struct Synced {
     success: bool,
     mode: &'static str,
-    data: SyncedData,
+    pub(super) data: SyncedData,
     sync: Attempt,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SyncedData {
+pub(super) struct SyncedData {
     status: &'static str,
     last_sync_at: String,
     /// Always 0: HZL 3.2.0 counted pages here.
     frames_synced: u64,
-    pushed: u64,
-    pulled: u64,
+    pub(super) pushed: u64,
+    pub(super) pulled: u64,
     conflicts: u64,
     quarantined: u64,
     requests: u64,
@@ -262,7 +262,7 @@ impl Answer for Synced {
             md.warning("this store is a copy of another machine's; it is a device of its own now");
         }
         if data.reset {
-            md.warning("the cloud database had lost events; they were sent again");
+            md.warning("the cloud database is not what it was; this store has been brought in line with it");
         }
         md.field("Requests", &data.requests.to_string());
         md.field("State", &data.state_hash);
