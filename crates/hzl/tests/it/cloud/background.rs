@@ -168,6 +168,8 @@ fn a_database_and_a_config_file_named_relatively_are_found() {
 fn syncs_by_hand_at_the_same_time_as_writers_harm_nothing() {
     let cloud = Cloud::start();
     let (a, b) = (cloud.eager_device(), cloud.device());
+    a.sync();
+    b.sync();
     let title = |number: u32| format!("Task {number}");
     let mut running = vec![];
     for number in 0..12 {
