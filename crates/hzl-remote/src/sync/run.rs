@@ -317,12 +317,9 @@ impl Run<'_> {
         outcome: Outcome,
         chunk: &[Outgoing],
     ) -> Result<Option<SqlError>, SyncError> {
-        let error = match outcome {
-            Ok(_) => {
-                self.chunk_events = CHUNK_EVENTS;
-                return Ok(None);
-            }
-            Err(error) => error,
+        let Err(error) = outcome else {
+            self.chunk_events = CHUNK_EVENTS;
+            return Ok(None);
         };
         match error.kind() {
             SqlErrorKind::Constraint | SqlErrorKind::TooBig => {

@@ -125,11 +125,7 @@ impl ModelCloud {
 
     fn query(&self, statement: &Statement) -> rusqlite::Result<Rows> {
         let mut prepared = self.conn.prepare(&statement.sql)?;
-        let columns: Vec<String> = prepared
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let args = statement.args.iter().map(|value| match value {
             Value::Null => SqlValue::Null,

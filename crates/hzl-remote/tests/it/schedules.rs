@@ -218,7 +218,7 @@ impl World {
             })),
             15 => Command::UpdateTask(Box::new(UpdateTask {
                 task_id,
-                parent: Some((number % 3 > 0).then_some(other)),
+                parent: Some((!number.is_multiple_of(3)).then_some(other)),
                 ..UpdateTask::default()
             })),
             16 => Command::MoveTask {

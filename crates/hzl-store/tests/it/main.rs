@@ -4,6 +4,7 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+mod batch;
 mod files;
 mod files_busy;
 mod files_cache;
