@@ -6,3 +6,4 @@ mod model_cloud;
 mod quarantine;
 mod schedules;
 mod sync_round_trip;
+mod wedges;

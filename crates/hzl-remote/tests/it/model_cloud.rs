@@ -91,6 +91,11 @@ impl ModelCloud {
             .unwrap();
     }
 
+    /// Does to the database what no hzl would do.
+    pub(crate) fn tamper(&self, sql: &str) {
+        self.conn.execute_batch(sql).unwrap();
+    }
+
     /// Loses the last `count` rows, as a restored backup does. The next row gets a sequence that was
     /// in use before.
     pub(crate) fn rewind(&self, count: usize) {

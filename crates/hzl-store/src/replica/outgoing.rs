@@ -74,7 +74,7 @@ const RESENT: &str = "
            e.session_id, e.correlation_id, e.causation_id, e.timestamp, e.basis_seq, e.epoch,
            r.device_id, r.received_at, 1
       from event_resent r
-      join events e on e.id = r.event_rowid
+     cross join events e on e.id = r.event_rowid
      where not exists (select 1 from event_sync s where s.event_rowid = e.id)
        and e.id > :settled
        and e.task_id not in (select b.task_id from quarantine q
@@ -179,4 +179,37 @@ pub fn count_pending(log: &Connection) -> Result<u64> {
         .query_row(named_params! { ":settled": settled }, |row| row.get(0))
         .on(log, "count events to push")?;
     Ok(u64::try_from(count).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(sql: &str) -> String {
+        let log = Connection::open_in_memory().unwrap();
+        log.execute_batch(include_str!("../schema/events_v1.sql"))
+            .unwrap();
+        let mut statement = log.prepare(&format!("explain query plan {sql}")).unwrap();
+        let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+        lines.map(|line| line.unwrap() + "\n").collect()
+    }
+
+    #[test]
+    fn the_tail_is_found_by_seeks() {
+        let (tail, resent) = (plan(TAIL), plan(RESENT));
+        assert!(
+            tail.starts_with("SEARCH e USING INTEGER PRIMARY KEY (rowid>?)"),
+            "{tail}"
+        );
+        assert!(resent.starts_with("SCAN r USING INDEX"), "{resent}");
+        // What is set aside is looked up once, not once for each event of the tail.
+        for sql in [TAIL, RESENT] {
+            let plan = plan(sql);
+            assert!(plan.contains("LIST SUBQUERY"), "{plan}");
+            assert!(!plan.contains("SCAN e"), "{plan}");
+            assert!(!plan.contains("SCAN b"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+        assert!(!plan(PENDING).contains("SCAN e"), "{}", plan(PENDING));
+    }
 }

@@ -16,4 +16,5 @@ mod files_race;
 mod files_read_only;
 mod files_upgrade;
 mod files_wal;
+mod lasting;
 mod ledger;
