@@ -67,6 +67,15 @@ impl ConflictStrategy {
     }
 }
 
+/// A time that reaches back from now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// As given, with its unit.
+    pub(crate) label: String,
+    /// At least 1.
+    pub(crate) minutes: u32,
+}
+
 /// A comma-separated list as given to one option. Items are trimmed; the empty text is no items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CommaList(Vec<String>);
@@ -126,6 +135,11 @@ pub(crate) fn at_least_one(text: &str) -> Parsed<u32> {
     ranged("number", text, 1, u32::MAX.into(), Class::Input)
 }
 
+/// Parses a number of events, 1 to 200.
+pub(crate) fn log_limit(text: &str) -> Parsed<u32> {
+    ranged("number of events", text, 1, 200, Class::Input)
+}
+
 /// Parses a row id to start after, at least 0.
 pub(crate) fn row_id(text: &str) -> Parsed<i64> {
     ranged("row id", text, 0, i64::MAX, Class::Input)
@@ -150,6 +164,21 @@ pub(crate) fn duration_minutes(text: &str) -> Parsed<u32> {
         .and_then(|number| number.checked_mul(factor))
         .filter(|minutes| *minutes <= MINUTES_MAX)
         .ok_or_else(|| bad(&format!("the limit is {} days", MINUTES_MAX / (24 * 60))))
+}
+
+/// Parses a duration that reaches back from now, at least one minute.
+pub(crate) fn window(text: &str) -> Parsed<Window> {
+    let minutes = duration_minutes(text)?;
+    if minutes == 0 {
+        return Err(input(format!(
+            "window is `{text}`, expected at least one minute"
+        )));
+    }
+    let mut label = text.trim().to_owned();
+    if label.ends_with(|last: char| last.is_ascii_digit()) {
+        label.push('m');
+    }
+    Ok(Window { label, minutes })
 }
 
 /// Parses the name of any status, in any case.
@@ -289,6 +318,15 @@ mod tests {
     }
 
     #[test]
+    fn a_window_has_a_unit_and_is_not_empty() {
+        let labels = |text| window(text).map(|window| (window.label, window.minutes));
+        assert_eq!(labels(" 7d"), Ok(("7d".to_owned(), 10_080)));
+        assert_eq!(labels("90"), Ok(("90m".to_owned(), 90)));
+        assert!(window("0").is_err());
+        assert!(window("soon").is_err());
+    }
+
+    #[test]
     fn leases_are_at_least_one_minute() {
         assert_eq!(lease_minutes("1"), Ok(1));
         assert!(lease_minutes("0").is_err());
@@ -329,6 +367,8 @@ mod tests {
     fn numbers_of_rows_start_at_one_and_row_ids_at_zero() {
         assert_eq!(at_least_one("1"), Ok(1));
         assert!(at_least_one("0").is_err());
+        assert_eq!(log_limit("200"), Ok(200));
+        assert!(log_limit("201").is_err());
         assert_eq!(row_id("0"), Ok(0));
         assert!(row_id("-1").is_err());
     }

@@ -91,9 +91,9 @@ const LIST: &str = "
        and (:to_agent is null or to_agent = :to_agent)
        and (not :blocking_only or is_blocking)
        and (not :cross_project_only or from_project <> to_project)
-     order by task_id, depends_on_id";
+     order by from_project, to_project, task_id, depends_on_id";
 
-/// Lists dependencies by the id of the task that waits, then by the other.
+/// Lists dependencies by the project of the task that waits, the project of the other, and their ids.
 ///
 /// # Errors
 /// Whatever SQLite reports.

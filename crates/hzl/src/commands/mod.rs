@@ -1,13 +1,20 @@
 //! The commands, mirroring the command tree: one file per leaf, holding its `Args` and its `run`.
 
+mod agent;
 mod config;
+mod dep;
 mod doctor;
 mod events;
+mod guide;
 mod init;
+mod lock;
 mod project;
+mod sample_project;
+mod stats;
 mod status;
 mod sync;
 mod task;
+mod validate;
 mod which_db;
 
 use clap::Subcommand;
@@ -26,7 +33,14 @@ pub(crate) enum Command {
     Config(config::Args),
     Project(project::Args),
     Task(task::Args),
+    Dep(dep::Args),
+    Agent(agent::Args),
+    Stats(stats::Args),
+    Validate(validate::Args),
     Events(events::Args),
+    Guide(guide::Args),
+    SampleProject(sample_project::Args),
+    Lock(lock::Args),
 }
 
 /// Runs a command.
@@ -43,7 +57,14 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Doctor(args) => doctor::run(args, ctx),
         Command::Project(args) => project::run(args, ctx),
         Command::Task(args) => task::run(args, ctx),
+        Command::Dep(args) => dep::run(args, ctx),
+        Command::Agent(args) => agent::run(args, ctx),
+        Command::Stats(args) => stats::run(args, ctx),
+        Command::Validate(args) => validate::run(args, ctx),
         Command::Events(args) => events::run(args, ctx),
+        Command::Guide(args) => guide::run(args, ctx),
+        Command::SampleProject(args) => sample_project::run(args, ctx),
+        Command::Lock(args) => lock::run(args, ctx),
         Command::Sync(args) => sync::run(args, ctx),
     }
 }

@@ -1,12 +1,15 @@
 //! The real binary in a home of its own: what scripts and people see of it.
 
+mod agents;
 mod claims;
 mod cloud;
 mod command_line;
 mod contention;
+mod dep_list;
 mod deps;
 mod durability;
 mod events;
+mod extras;
 mod failures;
 mod health;
 mod init;

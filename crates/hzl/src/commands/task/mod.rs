@@ -19,12 +19,15 @@ pub(crate) mod set_status;
 pub(crate) mod show;
 pub(crate) mod start;
 pub(crate) mod steal;
+pub(crate) mod stuck;
 pub(crate) mod unblock;
 pub(crate) mod update;
 
 mod lookup;
 mod shape;
 mod trace;
+
+pub(crate) use shape::stale_minutes;
 
 use clap::Subcommand;
 
@@ -66,6 +69,7 @@ pub(crate) enum Command {
     AddDep(add_dep::Args),
     RemoveDep(remove_dep::Args),
     History(history::Args),
+    Stuck(stuck::Args),
 }
 
 /// Runs a command of this group.
@@ -92,5 +96,6 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         Command::AddDep(args) => add_dep::run(args, ctx),
         Command::RemoveDep(args) => remove_dep::run(args, ctx),
         Command::History(args) => history::run(args, ctx),
+        Command::Stuck(args) => stuck::run(args, ctx),
     }
 }
