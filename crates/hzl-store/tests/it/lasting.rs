@@ -208,13 +208,13 @@ fn a_clock_in_the_future_is_not_catching() {
         "t",
         "comment_added",
         r#"{"text":"x"}"#,
-        "9999-12-31T23:59:59.999Z",
+        "2099-12-31T23:59:59.999Z",
     );
     settle(&mut ledger, &[far.clone()]);
     // Somebody who can write to the cloud can also invent an arrival.
     far.seq = 2;
     far.event.event_id = EventId::new("02FAR");
-    far.received_at = "9999-12-31T23:59:59.999Z".to_owned();
+    far.received_at = "2099-12-31T23:59:59.999Z".to_owned();
     settle(&mut ledger, &[far]);
     let before = ledger.now();
     let task = add_to(&mut ledger, "inbox", "after");
@@ -232,21 +232,25 @@ fn a_clock_in_the_future_is_not_catching() {
 #[test]
 fn an_invalid_parent_is_listed_under_the_write_that_stands() {
     let (_home, mut ledger) = fresh();
-    let task = add_to(&mut ledger, "inbox", "orphan");
+    let created = r#"{"title":"T","project":"x"}"#;
+    settle(
+        &mut ledger,
+        &[row(1, "01T", "t", "task_created", created, AT)],
+    );
     let parent = r#"{"field":"parent_id","old_value":null,"new_value":"nobody"}"#;
     let event = StoredEvent {
-        task_id: task.as_str().to_owned(),
+        task_id: "t".to_owned(),
         ..row(1, "09MINE", "", "task_updated", parent, AT).event
     };
     hzl_store::log::append_stored(&ledger.files().events, &event).unwrap();
     ledger.read(query::conflicts::count).unwrap();
     // The same write comes back settled, and a later one of another device with the same value.
-    let mut mine = row(1, "09MINE", task.as_str(), "task_updated", parent, AT);
+    let mut mine = row(2, "09MINE", "t", "task_updated", parent, AT);
     mine.device = Some(ledger.sync_state().unwrap().device);
     let other = row(
-        2,
+        3,
         "08OTHER",
-        task.as_str(),
+        "t",
         "task_updated",
         parent,
         "2026-04-01T09:00:00.000Z",
