@@ -22,7 +22,11 @@ pub(super) fn add(
         None => add.project.clone(),
     };
     if add.parent.is_none() && facts.projects.find_live(&project).is_none() {
-        return Err(Rejection::UnknownProject { name: project });
+        if project != ProjectName::inbox() {
+            return Err(Rejection::UnknownProject { name: project });
+        }
+        // The inbox always exists; a log that others began may lack it.
+        drafts.push(None, Payload::ProjectCreated(super::project::inbox()));
     }
     for id in &add.depends_on {
         facts.load(id)?;

@@ -33,6 +33,15 @@ pub(super) fn create(
     Ok(drafts.list)
 }
 
+/// The project that every ledger has.
+pub(super) fn inbox() -> ProjectCreated {
+    ProjectCreated {
+        name: ProjectName::inbox(),
+        description: None,
+        is_protected: Some(true),
+    }
+}
+
 pub(super) fn rename(
     facts: &Facts,
     mut drafts: Drafts<'_>,

@@ -574,3 +574,37 @@ fn nothing_to_do_is_no_refusal() {
         );
     }
 }
+
+#[test]
+fn a_log_without_an_inbox_gets_one_with_its_first_task() {
+    let first = AddTask {
+        project: "inbox".into(),
+        ..add("first")
+    };
+    let drafts = decided(&Facts::default(), &Command::AddTask(Box::new(first))).unwrap();
+    let kinds: Vec<&str> = drafts.iter().map(|draft| draft.payload.kind()).collect();
+    assert_eq!(kinds[..2], ["project_created", "task_created"]);
+}
+
+#[test]
+fn whoever_lost_a_claim_cannot_act_on_the_task_by_name() {
+    let mut held = task("t", Status::InProgress);
+    held.lost_claims = vec![super::LostClaim {
+        claim: "claim-of-bob".into(),
+        agent: "bob".to_owned(),
+    }];
+    let facts = facts(vec![held]);
+    let complete = Command::CompleteTask(transition("t"));
+    let by = |name: &str| decide(&facts, &complete, &actor(name), NOW);
+    let Err(Rejection::ClaimLost { claim, holder, .. }) = by("bob") else {
+        panic!("bob lost it");
+    };
+    assert_eq!(
+        (claim.as_str(), holder.as_deref()),
+        ("claim-of-bob", Some("ann"))
+    );
+    assert!(by("ann").is_ok(), "the holder");
+    assert!(by("eve").is_ok(), "somebody who never claimed it");
+    let under_the_current = decide(&facts, &complete, &under(CLAIM), NOW);
+    assert!(under_the_current.is_ok(), "a named claim speaks for itself");
+}

@@ -224,12 +224,19 @@ fn write_items(md: &mut Md, items: &[Item], short: ShortIds) {
             (Status::Backlog | Status::Ready | Status::Blocked | Status::Archived, None) => "○",
         };
         let id = short.show(task.task_id.as_str());
-        let stale = item
-            .stale_minutes
-            .map_or_else(String::new, |minutes| format!(" [stale {minutes}m]"));
-        md.line(&format!(
-            "  {icon} [{id}] {} ({project}){stale}",
-            task.title
-        ));
+        let mut notes = String::new();
+        if task.priority > 0 {
+            notes.push_str(&format!(" p{}", task.priority));
+        }
+        if let Some(agent) = task.agent.as_deref().filter(|_| !task.status.is_terminal()) {
+            notes.push_str(&format!(" @{agent}"));
+        }
+        if item.row.open_deps > 0 && !task.status.is_terminal() {
+            notes.push_str(" [waiting]");
+        }
+        if let Some(minutes) = item.stale_minutes {
+            notes.push_str(&format!(" [stale {minutes}m]"));
+        }
+        md.line(&format!("  {icon} [{id}] {} ({project}){notes}", task.title));
     }
 }
