@@ -60,7 +60,10 @@ impl Ledger {
     /// # Errors
     /// Whatever the store reports.
     pub fn leave(&mut self) -> Result<()> {
-        let points = state::rewind_points(&self.files.events)?;
+        let mut points = state::rewind_points(&self.files.events)?;
+        // Sequences begin anew there: nothing above 0 of the old numbering was seen. The other devices
+        // of this ledger follow by themselves when they meet the new cloud.
+        points.push(0);
         self.rewind_to(0, &points)?;
         self.note_sync(&[(Key::CloudInstanceId, None)])
     }

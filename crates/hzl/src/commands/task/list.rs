@@ -94,6 +94,9 @@ struct Item {
     /// Since how many minutes it is stale.
     #[serde(skip)]
     stale_minutes: Option<i64>,
+    /// It waits for tasks that are not finished.
+    #[serde(skip)]
+    is_waiting: bool,
 }
 
 /// The tasks of one agent, or of nobody, on this page.
@@ -144,6 +147,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 
 fn item(stored: StoredTask, args: &Args, now: Timestamp) -> Item {
     let checkpoint_count = stored.checkpoint_count;
+    let is_waiting = stored.open_deps > 0;
     let row = Row::from(stored);
     let mut keys = shape::object(&row, shape::list_keys(args.view), Empties::LeftOut);
     let stale_minutes = match args.stale_threshold {
@@ -158,6 +162,7 @@ fn item(stored: StoredTask, args: &Args, now: Timestamp) -> Item {
         keys,
         row,
         stale_minutes,
+        is_waiting,
     }
 }
 
@@ -231,12 +236,15 @@ fn write_items(md: &mut Md, items: &[Item], short: ShortIds) {
         if let Some(agent) = task.agent.as_deref().filter(|_| !task.status.is_terminal()) {
             notes.push_str(&format!(" @{agent}"));
         }
-        if item.row.open_deps > 0 && !task.status.is_terminal() {
+        if item.is_waiting && !task.status.is_terminal() {
             notes.push_str(" [waiting]");
         }
         if let Some(minutes) = item.stale_minutes {
             notes.push_str(&format!(" [stale {minutes}m]"));
         }
-        md.line(&format!("  {icon} [{id}] {} ({project}){notes}", task.title));
+        md.line(&format!(
+            "  {icon} [{id}] {} ({project}){notes}",
+            task.title
+        ));
     }
 }
