@@ -26,6 +26,7 @@ pub mod schema;
 pub mod source;
 pub mod state;
 pub mod transaction;
+pub mod workflow;
 
 mod connect;
 mod vetted;

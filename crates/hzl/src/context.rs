@@ -12,6 +12,7 @@ use hzl_store::Access;
 use hzl_store::Error;
 use hzl_store::Note;
 use hzl_store::StorePaths;
+use hzl_store::batch::Batch;
 use hzl_store::ledger::ExecuteError;
 use hzl_store::ledger::Ledger;
 use hzl_store::ledger::Outcome;
@@ -172,7 +173,22 @@ impl Context {
         })
     }
 
-    /// Carries out a command. Every write of this program passes here.
+    /// Carries out several commands in one transaction: all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::transact`]; nothing was written then.
+    pub(crate) fn transact<T>(
+        &mut self,
+        ledger: &mut Ledger,
+        work: impl FnOnce(&mut Batch<'_>) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let done = ledger.transact(work)?;
+        background::start_if_due(self, ledger);
+        Ok(done)
+    }
+
+    /// Carries out a command. Every other write of this program passes here.
     ///
     /// # Errors
     ///

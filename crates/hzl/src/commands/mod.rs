@@ -16,6 +16,7 @@ mod sync;
 mod task;
 mod validate;
 mod which_db;
+mod workflow;
 
 use clap::Subcommand;
 
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Guide(guide::Args),
     SampleProject(sample_project::Args),
     Lock(lock::Args),
+    Workflow(workflow::Args),
 }
 
 /// Runs a command.
@@ -65,6 +67,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Guide(args) => guide::run(args, ctx),
         Command::SampleProject(args) => sample_project::run(args, ctx),
         Command::Lock(args) => lock::run(args, ctx),
+        Command::Workflow(args) => workflow::run(args, ctx),
         Command::Sync(args) => sync::run(args, ctx),
     }
 }

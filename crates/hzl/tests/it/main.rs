@@ -24,6 +24,7 @@ mod settings;
 mod tasks;
 mod text;
 mod transitions;
+mod workflows;
 
 use hzl_testkit::home::Home;
 use serde_json::Value;

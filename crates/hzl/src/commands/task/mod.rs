@@ -23,8 +23,9 @@ pub(crate) mod stuck;
 pub(crate) mod unblock;
 pub(crate) mod update;
 
-mod lookup;
-mod shape;
+pub(super) mod lookup;
+pub(super) mod shape;
+
 mod trace;
 
 pub(crate) use shape::stale_minutes;

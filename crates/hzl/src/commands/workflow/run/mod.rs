@@ -1,0 +1,113 @@
+//! `hzl workflow run`: one file per workflow.
+
+pub(crate) mod delegate;
+pub(crate) mod handoff;
+pub(crate) mod start;
+
+mod operation;
+
+use clap::Subcommand;
+use hzl_core::command;
+use hzl_core::command::AddTask;
+use hzl_core::ids::ProjectName;
+use hzl_core::ids::TaskId;
+use hzl_core::rejection::Rejection;
+use hzl_core::task::Status;
+use hzl_store::batch::Batch;
+use hzl_store::projector;
+use hzl_store::projector::StoredTask;
+use serde_json::Value;
+
+use crate::commands::task::shape;
+use crate::commands::task::shape::Empties;
+use crate::commands::task::shape::Key;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::values::Class;
+use crate::values::ValueError;
+
+/// Run a workflow
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hzl workflow run start -P web --agent ada
+  hzl workflow run delegate --from 01K9ZZ3D --title \"Review it\" --agent bob")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The workflows.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Start(Box<start::Args>),
+    Handoff(Box<handoff::Args>),
+    Delegate(Box<delegate::Args>),
+}
+
+/// Runs a workflow.
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    match &args.command {
+        Command::Start(args) => start::run(args, ctx),
+        Command::Handoff(args) => handoff::run(args, ctx),
+        Command::Delegate(args) => delegate::run(args, ctx),
+    }
+}
+
+/// Keys of a task in the result of a workflow.
+const TASK_KEYS: [Key; 7] = [
+    Key::TaskId,
+    Key::Title,
+    Key::Project,
+    Key::Status,
+    Key::Priority,
+    Key::Agent,
+    Key::LeaseUntil,
+];
+
+fn view(task: StoredTask) -> Value {
+    Value::Object(shape::object(&task.into(), &TASK_KEYS, Empties::Kept))
+}
+
+/// Loads a task as the commands so far have left it.
+fn load(batch: &Batch<'_>, task_id: &TaskId) -> Result<StoredTask, CommandError> {
+    let found = batch.read(|cache| projector::find_task(cache, task_id))?;
+    let task_id = task_id.clone();
+    found.ok_or_else(|| Rejection::TaskNotFound { task_id }.into())
+}
+
+/// A new task that is ready to be taken.
+struct FollowOn<'a> {
+    task_id: &'a TaskId,
+    title: &'a str,
+    project: ProjectName,
+    agent: Option<&'a str>,
+    description: Option<String>,
+}
+
+fn add(follow_on: FollowOn<'_>) -> command::Command {
+    command::Command::AddTask(Box::new(AddTask {
+        task_id: follow_on.task_id.clone(),
+        title: follow_on.title.to_owned(),
+        project: follow_on.project,
+        description: follow_on.description,
+        links: vec![],
+        tags: vec![],
+        priority: 0,
+        depends_on: vec![],
+        parent: None,
+        status: Status::Ready,
+        agent: follow_on.agent.map(str::to_owned),
+        comment: None,
+        due_at: None,
+        metadata: None,
+        stale_after_minutes: None,
+    }))
+}
+
+/// Parses a number of things, 0 included.
+fn count(text: &str) -> Result<usize, ValueError> {
+    text.trim().parse().map_err(|_| ValueError {
+        class: Class::Input,
+        message: format!("number is `{text}`, expected a whole number, at least 0"),
+    })
+}
