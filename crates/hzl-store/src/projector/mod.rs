@@ -9,6 +9,7 @@ mod edges;
 mod notes;
 mod parents;
 mod projects;
+mod search;
 mod task;
 
 use std::collections::BTreeSet;
@@ -200,6 +201,7 @@ impl<'conn> Projector<'conn> {
 const CLEAR: &str = "
     delete from p_tasks;
     delete from p_tags;
+    insert into p_search (p_search) values ('delete-all');
     delete from p_edges;
     delete from p_comments;
     delete from p_checkpoints;

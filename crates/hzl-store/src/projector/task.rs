@@ -180,6 +180,7 @@ impl Projector<'_> {
                 self.changed_children.extend(before.parent_id.clone());
             }
         }
+        self.unindex(old, task)?;
         match task {
             Some(task) => {
                 let digest = digest(task);
@@ -197,6 +198,7 @@ impl Projector<'_> {
             None if before.is_some() => self.execute_for(REMOVE, task_id)?,
             None => {}
         }
+        self.index(old, task)?;
         let no_tags: &[String] = &[];
         let old_tags = old.map_or(no_tags, |task| &task.tags);
         let new_tags = task.map_or(no_tags, |task| &task.tags);

@@ -73,6 +73,11 @@ create table p_tags (
 ) without rowid;
 create index p_tags_task on p_tags (task_id);
 
+-- Full-text index by p_tasks.id. It keeps no text of its own.
+create virtual table p_search using fts5
+  (title, description, tags, content = '', contentless_delete = 1,
+   tokenize = 'unicode61 remove_diacritics 2');
+
 -- state: active, missing (names no task), cycle (would close one).
 create table p_edges (
   task_id text not null,

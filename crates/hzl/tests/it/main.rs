@@ -19,6 +19,7 @@ mod moves;
 mod notes;
 mod projects;
 mod readme;
+mod search;
 mod secrets;
 mod settings;
 mod tasks;

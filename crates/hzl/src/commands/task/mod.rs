@@ -15,6 +15,7 @@ pub(crate) mod progress;
 pub(crate) mod release;
 pub(crate) mod remove_dep;
 pub(crate) mod reopen;
+pub(crate) mod search;
 pub(crate) mod set_status;
 pub(crate) mod show;
 pub(crate) mod start;
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     AddDep(add_dep::Args),
     RemoveDep(remove_dep::Args),
     History(history::Args),
+    Search(search::Args),
     Stuck(stuck::Args),
 }
 
@@ -97,6 +99,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         Command::AddDep(args) => add_dep::run(args, ctx),
         Command::RemoveDep(args) => remove_dep::run(args, ctx),
         Command::History(args) => history::run(args, ctx),
+        Command::Search(args) => search::run(args, ctx),
         Command::Stuck(args) => stuck::run(args, ctx),
     }
 }

@@ -1,0 +1,59 @@
+//! The full-text index of tasks: title, description and tags, by the row id of the task.
+//!
+//! The index keeps no text. A task is indexed anew only when one of the three has changed.
+
+use hzl_core::ids::TaskId;
+use hzl_core::task::Task;
+use rusqlite::named_params;
+
+use super::Projector;
+use crate::error::{OnConnection as _, Result};
+
+const ADD: &str = "
+    insert into p_search (rowid, title, description, tags)
+    select id, :title, :description, :tags from p_tasks where task_id = :task_id";
+
+const REMOVE: &str = "
+    delete from p_search where rowid = (select id from p_tasks where task_id = :task_id)";
+
+impl Projector<'_> {
+    /// Takes a task out of the index, if it was there under another text, while its row is still there.
+    pub(super) fn unindex(&mut self, old: Option<&Task>, new: Option<&Task>) -> Result<()> {
+        match old {
+            Some(old) if new.is_none_or(|new| !has_same_text(old, new)) => {
+                self.execute_for(REMOVE, &old.task_id)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a task into the index, unless it is there under the same text, once its row is there.
+    pub(super) fn index(&mut self, old: Option<&Task>, new: Option<&Task>) -> Result<()> {
+        match new {
+            Some(new) if old.is_none_or(|old| !has_same_text(old, new)) => {
+                self.add_to_index(&new.task_id, new)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add_to_index(&self, task_id: &TaskId, task: &Task) -> Result<()> {
+        let mut statement = self
+            .conn
+            .prepare_cached(ADD)
+            .on(self.conn, "index a task")?;
+        statement
+            .execute(named_params! {
+                ":task_id": task_id.as_str(),
+                ":title": task.title,
+                ":description": task.description,
+                ":tags": task.tags.join("\n"),
+            })
+            .on(self.conn, "index a task")?;
+        Ok(())
+    }
+}
+
+fn has_same_text(a: &Task, b: &Task) -> bool {
+    a.title == b.title && a.description == b.description && a.tags == b.tags
+}
