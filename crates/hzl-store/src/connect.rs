@@ -150,6 +150,8 @@ fn configure(conn: &mut Connection, deadline: Duration) -> rusqlite::Result<()> 
     }
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Else a statement that is kept is prepared anew whenever another value is bound to it.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     busy::install(conn, deadline)?;
     conn.execute_batch("pragma cell_size_check = on")

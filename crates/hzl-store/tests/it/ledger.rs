@@ -199,9 +199,11 @@ fn readers_fold_in_memory_where_nothing_may_be_written() {
 #[test]
 fn each_task_is_claimed_once_by_many_threads() {
     let (home, mut ledger) = fresh();
-    let tasks: Vec<TaskId> = (0..40)
+    let mut tasks: Vec<TaskId> = (0..40)
         .map(|n| add(&mut ledger, &format!("task {n}")))
         .collect();
+    // Ids of one millisecond are in no order.
+    tasks.sort();
     drop(ledger);
     let claimed = std::sync::Mutex::new(vec![]);
     std::thread::scope(|scope| {
@@ -367,4 +369,35 @@ fn projects_move_rename_and_go_with_their_tasks() {
     ledger.execute(&delete, &Actor::default()).unwrap();
     assert_eq!(project(&mut ledger), None);
     hash(&mut ledger);
+}
+
+#[test]
+fn a_kept_statement_is_not_prepared_anew_for_each_value() {
+    let (_home, mut ledger) = fresh();
+    add(&mut ledger, "one");
+    let log = &ledger.files().events;
+    let sql = "
+        select e.id, e.event_id, s.event_rowid is not null, s.cloud_seq
+          from events e
+          left join event_sync s on s.event_rowid = e.id
+         where e.event_id = :event_id";
+    let other = "insert into event_sync (event_rowid, cloud_seq) values (:rowid, :seq)";
+    let mut prepared_again = 0;
+    for event_id in ["a", "b", "c"] {
+        // As all our queries: kept, its bindings cleared in between.
+        let mut statement = log.prepare_cached(sql).unwrap();
+        let bound = rusqlite::named_params! { ":event_id": event_id };
+        assert!(
+            statement.query_row(bound, |_| Ok(())).is_err(),
+            "there is no such event"
+        );
+        let mut insert = log.prepare_cached(other).unwrap();
+        let rowid = i64::from(event_id.as_bytes()[0]);
+        insert
+            .execute(rusqlite::named_params! { ":rowid": rowid, ":seq": rowid })
+            .unwrap();
+        prepared_again += insert.get_status(rusqlite::StatementStatus::RePrepare);
+        prepared_again += statement.get_status(rusqlite::StatementStatus::RePrepare);
+    }
+    assert_eq!(prepared_again, 0);
 }
