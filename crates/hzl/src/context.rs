@@ -16,10 +16,12 @@ use hzl_store::batch::Batch;
 use hzl_store::ledger::ExecuteError;
 use hzl_store::ledger::Ledger;
 use hzl_store::ledger::Outcome;
+use hzl_store::outbox::HookTarget;
 
 use crate::background;
 use crate::config::Config;
 use crate::config::ConfigFile;
+use crate::config::Hook;
 use crate::config::SyncTarget;
 use crate::environment::Environment;
 use crate::error::CommandError;
@@ -141,13 +143,31 @@ impl Context {
         }
         match purpose {
             Purpose::Inspect => {}
-            Purpose::Write => ledger.ensure_inbox().map_err(refusal::not_written)?,
+            Purpose::Write => {
+                ledger.ensure_inbox().map_err(refusal::not_written)?;
+                ledger.set_hooks(self.hook_targets()?);
+            }
             Purpose::Read => match ledger.ensure_inbox() {
                 Err(error) if !forbids_writing(&error) => return Err(error.into()),
                 _ => background::start_if_due(self, &ledger),
             },
         }
         Ok(ledger)
+    }
+
+    /// Returns what to queue deliveries for, and keeps the credentials out of failures from here on.
+    fn hook_targets(&mut self) -> Result<Vec<HookTarget>, CommandError> {
+        let hooks = self.config()?.hooks.clone();
+        for hook in &hooks {
+            self.output.redactor.add_url(&hook.url);
+            for (_, value) in &hook.headers {
+                self.output.redactor.add(value.clone());
+            }
+            if let Some(secret) = &hook.secret {
+                self.output.redactor.add(secret.clone());
+            }
+        }
+        Ok(hooks.iter().map(Hook::target).collect())
     }
 
     /// Goes on with these settings.

@@ -128,7 +128,6 @@ fn hooks_are_queued_with_their_events_or_not_at_all() {
         url: "http://127.0.0.1:9/".to_owned(),
         headers: serde_json::Map::new(),
         body: None,
-        secret: None,
     }]);
     ledger.transact(whole_life).unwrap();
     assert_eq!(rows(&ledger, "hook_outbox"), 1);

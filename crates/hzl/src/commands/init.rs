@@ -535,7 +535,7 @@ mod tests {
         let config = changed(content, &args, &database("/d/events.db", Source::Default));
         assert_eq!((config.db_path, config.events_path), (None, None));
         assert!(config.sync_url.is_none() && config.auth_token.is_none());
-        assert!(config.on_done.is_some());
+        assert_eq!(config.hooks.len(), 1);
         assert_eq!(config.lease_minutes, Some(5));
     }
 

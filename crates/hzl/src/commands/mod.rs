@@ -6,6 +6,7 @@ mod dep;
 mod doctor;
 mod events;
 mod guide;
+mod hook;
 mod init;
 mod lock;
 mod project;
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     SampleProject(sample_project::Args),
     Lock(lock::Args),
     Workflow(workflow::Args),
+    Hook(hook::Args),
 }
 
 /// Runs a command.
@@ -68,6 +70,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::SampleProject(args) => sample_project::run(args, ctx),
         Command::Lock(args) => lock::run(args, ctx),
         Command::Workflow(args) => workflow::run(args, ctx),
+        Command::Hook(args) => hook::run(args, ctx),
         Command::Sync(args) => sync::run(args, ctx),
     }
 }

@@ -11,6 +11,8 @@ pub(crate) use file::ConfigFile;
 
 use hzl_remote::endpoint::Endpoint;
 use hzl_remote::endpoint::InsecureHttp;
+use hzl_store::outbox;
+use hzl_store::outbox::HookTarget;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -35,8 +37,8 @@ pub(crate) struct Config {
     pub(crate) auth_token: Option<Secret>,
     /// `db.sync` and `sync`.
     pub(crate) sync: SyncSettings,
-    /// `hooks.on_done`.
-    pub(crate) on_done: Option<Hook>,
+    /// `hooks`: one for each trigger that has an address.
+    pub(crate) hooks: Vec<Hook>,
     /// `claimStaggerMs`.
     pub(crate) claim_stagger_ms: Option<u64>,
     /// `gateway.url`.
@@ -90,12 +92,34 @@ pub(crate) enum ClaimMode {
     Local,
 }
 
-/// An address to call and the headers to send.
+/// `hooks.TRIGGER`: an address to call when something happens.
 #[derive(Clone, Debug)]
 pub(crate) struct Hook {
+    /// One of [`outbox::TRIGGERS`] or [`outbox::ANY_TRIGGER`].
+    pub(crate) trigger: &'static str,
     pub(crate) url: String,
     /// In the order of the file. Values may be credentials.
     pub(crate) headers: Vec<(String, Secret)>,
+    /// Keys to add to what is sent.
+    pub(crate) body: Option<Map<String, Value>>,
+    /// Signs what is sent.
+    pub(crate) secret: Option<Secret>,
+}
+
+impl Hook {
+    /// Returns what the ledger has to know to queue deliveries. The secret is not among it: it is
+    /// needed when they are sent.
+    pub(crate) fn target(&self) -> HookTarget {
+        let headers = self.headers.iter();
+        HookTarget {
+            trigger: self.trigger.to_owned(),
+            url: self.url.clone(),
+            headers: headers
+                .map(|(name, value)| (name.clone(), value.expose().into()))
+                .collect(),
+            body: self.body.clone(),
+        }
+    }
 }
 
 /// The cloud database to sync with.
@@ -181,7 +205,7 @@ impl Config {
                     ],
                 )?,
             },
-            on_done: hook(&root.object("hooks")?.object("on_done")?)?,
+            hooks: hooks(&root.object("hooks")?)?,
             claim_stagger_ms: root.integer("claimStaggerMs", 0)?,
             gateway_url: gateway.string("url")?,
             gateway_token: gateway.secret("token")?,
@@ -211,10 +235,36 @@ pub(crate) fn environment_token(environment: &Environment) -> Option<Secret> {
         .map(secret::trimmed)
 }
 
-fn hook(reader: &Reader<'_>) -> Result<Option<Hook>, BadKey> {
+fn hooks(reader: &Reader<'_>) -> Result<Vec<Hook>, BadKey> {
+    let mut hooks = Vec::new();
+    for trigger in outbox::TRIGGERS.into_iter().chain([outbox::ANY_TRIGGER]) {
+        hooks.extend(hook(trigger, &reader.object(trigger)?)?);
+    }
+    Ok(hooks)
+}
+
+fn hook(trigger: &'static str, reader: &Reader<'_>) -> Result<Option<Hook>, BadKey> {
     let headers = reader.secrets("headers")?;
+    for (name, value) in &headers {
+        if let Err(problem) = hzl_remote::hooks::check_header(name, value.expose()) {
+            return Err(reader.refused("headers", &format!("cannot be sent: {problem}")));
+        }
+    }
     let url = reader.string("url")?;
-    Ok(url.map(|url| Hook { url, headers }))
+    if let Some(url) = &url
+        && let Err(problem) = hzl_remote::hooks::check_url(url)
+    {
+        return Err(reader.refused("url", &format!("cannot be used: {problem}")));
+    }
+    let body = reader.map("body")?;
+    let secret = reader.secret("secret")?;
+    Ok(url.map(|url| Hook {
+        trigger,
+        url,
+        headers,
+        body,
+        secret,
+    }))
 }
 
 #[cfg(test)]
@@ -239,7 +289,9 @@ mod tests {
             },
             "sync": {"claims": "local", "allowInsecure": true},
             "syncUrl": "libsql://top",
-            "hooks": {"on_done": {"url": "https://x", "headers": {"Authorization": "Bearer 1"}}},
+            "hooks": {"on_done": {"url": "https://x", "headers": {"Authorization": "Bearer 1"}},
+                      "on_event": {"url": "http://y", "body": {"a": 1}, "secret": "s3cret"},
+                      "on_blocked": {}, "later": 1},
             "claimStaggerMs": 0,
             "gateway": {"url": "ws://g", "token": "gt"},
             "defaultProject": "p",
@@ -257,7 +309,10 @@ mod tests {
             config.sync.conflict_strategy,
             Some(ConflictStrategy::DiscardLocal)
         );
-        assert_eq!(config.on_done.unwrap().headers[0].0, "Authorization");
+        assert_eq!(config.hooks.len(), 2);
+        assert_eq!(config.hooks[0].headers[0].0, "Authorization");
+        assert_eq!(config.hooks[1].trigger, "on_event");
+        assert_eq!(config.hooks[1].secret.as_ref().unwrap().expose(), "s3cret");
         assert_eq!(config.lease_minutes, Some(30));
     }
 
@@ -281,6 +336,18 @@ mod tests {
             (
                 json!({"hooks": {"on_done": {"headers": {"A": 1}}}}),
                 "hooks.on_done.headers.A",
+            ),
+            (
+                json!({"hooks": {"on_done": {"url": "https://x", "headers": {"A": "b\nc"}}}}),
+                "hooks.on_done.headers",
+            ),
+            (
+                json!({"hooks": {"on_blocked": {"url": "file:///x"}}}),
+                "hooks.on_blocked.url",
+            ),
+            (
+                json!({"hooks": {"on_event": {"url": "https://x", "body": "text"}}}),
+                "hooks.on_event.body",
             ),
             (
                 json!({"db": {"events": {"syncMode": "x"}}}),

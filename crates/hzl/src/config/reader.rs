@@ -66,6 +66,19 @@ impl<'a> Reader<'a> {
         pairs.collect()
     }
 
+    /// Reads an object as it is.
+    pub(crate) fn map(&self, key: &str) -> Result<Option<Map<String, Value>>, BadKey> {
+        Ok(self.object(key)?.object.cloned())
+    }
+
+    /// The error of a value that is not shown.
+    pub(crate) fn refused(&self, key: &str, problem: &str) -> BadKey {
+        BadKey {
+            key: format!("{}{key}", self.prefix),
+            problem: problem.to_owned(),
+        }
+    }
+
     pub(crate) fn boolean(&self, key: &str) -> Result<Option<bool>, BadKey> {
         match self.value(key) {
             None => Ok(None),

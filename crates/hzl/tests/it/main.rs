@@ -12,6 +12,7 @@ mod events;
 mod extras;
 mod failures;
 mod health;
+mod hooks;
 mod init;
 mod lifecycle;
 mod lists;
