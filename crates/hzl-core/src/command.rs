@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::{EventId, ProjectName, TaskId};
 use crate::task::Status;
+use crate::time::Timestamp;
 
 /// Who asks, as it goes into the envelope of every event of the command.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -138,7 +139,7 @@ pub enum Command {
         progress: Option<u8>,
     },
     /// Deletes old finished tasks by tombstones: those in [`crate::decide::Facts::prunable`].
-    PruneTasks,
+    PruneTasks(PruneFilter),
 }
 
 /// Which tasks come into question for `ClaimNext`; all conditions hold together.
@@ -152,6 +153,15 @@ pub struct ClaimFilter {
     pub tags: Vec<String>,
     /// Only subtasks of this task.
     pub parent: Option<TaskId>,
+}
+
+/// Which finished tasks `PruneTasks` deletes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PruneFilter {
+    /// Only of this project; `None`: of all.
+    pub project: Option<ProjectName>,
+    /// Only those that were finished before.
+    pub before: Timestamp,
 }
 
 /// What happens to the tasks of a deleted project.
@@ -315,7 +325,7 @@ impl Command {
             | Command::RenameProject { .. }
             | Command::DeleteProject { .. }
             | Command::ClaimNext { .. }
-            | Command::PruneTasks => vec![],
+            | Command::PruneTasks(_) => vec![],
         }
     }
 }

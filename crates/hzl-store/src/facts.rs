@@ -81,8 +81,14 @@ pub fn load(
         } => {
             loaded.facts.closes_cycle = reaches(cache, depends_on, task_id)?;
         }
-        Command::PruneTasks
-        | Command::CreateProject { .. }
+        Command::PruneTasks(filter) => {
+            let prunable = query::prune::list(cache, filter)?;
+            for prunable in prunable {
+                add_task(events, cache, &mut loaded.facts, &prunable.task_id)?;
+                loaded.facts.prunable.push(prunable.task_id);
+            }
+        }
+        Command::CreateProject { .. }
         | Command::RenameProject { .. }
         | Command::AddTask(_)
         | Command::ClaimTask(_)

@@ -20,6 +20,7 @@ pub mod open;
 pub mod outbox;
 pub mod paths;
 pub mod projector;
+pub mod prune;
 pub mod query;
 pub mod replica;
 pub mod schema;

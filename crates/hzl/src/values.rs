@@ -10,6 +10,7 @@ use hzl_core::limits::MINUTES_MAX;
 use hzl_core::limits::PRIORITY_MAX;
 use hzl_core::limits::PROGRESS_MAX;
 use hzl_core::task::Status;
+use hzl_core::time::Timestamp;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -166,6 +167,31 @@ pub(crate) fn duration_minutes(text: &str) -> Parsed<u32> {
         .ok_or_else(|| bad(&format!("the limit is {} days", MINUTES_MAX / (24 * 60))))
 }
 
+/// The longest age that can be asked for: ten years.
+const MAX_DAYS: u32 = 3_650;
+
+/// Parses an age in days, such as `30d`; at least one.
+pub(crate) fn days(text: &str) -> Parsed<u32> {
+    let digits = text.trim().strip_suffix('d').unwrap_or_default();
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(misused(format!(
+            "age is `{text}`, expected days, such as 30d"
+        )));
+    }
+    match digits.parse::<u32>() {
+        Ok(days) if (1..=MAX_DAYS).contains(&days) => Ok(days),
+        _ => Err(input(format!(
+            "age is `{text}`, expected 1d to {MAX_DAYS}d"
+        ))),
+    }
+}
+
+/// Parses an ISO 8601 date or date-time.
+pub(crate) fn time(text: &str) -> Parsed<Timestamp> {
+    let expected = "expected an ISO 8601 date or date-time, such as 2026-03-01";
+    Timestamp::parse(text).ok_or_else(|| misused(format!("time is `{text}`, {expected}")))
+}
+
 /// Parses a duration that reaches back from now, at least one minute.
 pub(crate) fn window(text: &str) -> Parsed<Window> {
     let minutes = duration_minutes(text)?;
@@ -242,6 +268,13 @@ pub(crate) fn task_id(text: &str) -> Parsed<String> {
 fn input(message: String) -> ValueError {
     ValueError {
         class: Class::Input,
+        message,
+    }
+}
+
+fn misused(message: String) -> ValueError {
+    ValueError {
+        class: Class::Usage,
         message,
     }
 }

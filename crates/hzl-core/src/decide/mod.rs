@@ -171,7 +171,7 @@ pub fn decide(
             data,
             progress,
         } => note::checkpoint(facts, drafts, task_id, name, data.as_ref(), *progress),
-        Command::PruneTasks => prune::prune(facts, drafts),
+        Command::PruneTasks(_) => prune::prune(facts, drafts),
     }
 }
 

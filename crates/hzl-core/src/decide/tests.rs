@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::kit::{CLAIM, NOW, actor, add, change, decided, facts, task, transition, under, with};
 use super::{Facts, decide};
 use crate::command::{
-    AddTask, ClaimTask, Command, ProjectTasks, StealTask, SubtaskPolicy, UpdateTask,
+    AddTask, ClaimTask, Command, ProjectTasks, PruneFilter, StealTask, SubtaskPolicy, UpdateTask,
 };
 use crate::event::Payload;
 use crate::ids::TaskId;
@@ -563,7 +563,7 @@ fn nothing_to_do_is_no_refusal() {
             task_id: id("t"),
             project: "p".into(),
         },
-        Command::PruneTasks,
+        Command::PruneTasks(PruneFilter::default()),
         update(|u| u.title = Some(String::new())),
         update(|u| u.parent = Some(None)),
     ] {

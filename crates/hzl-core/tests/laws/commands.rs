@@ -1,8 +1,8 @@
 //! Random commands about what is there.
 
 use hzl_core::command::{
-    Actor, AddTask, ClaimFilter, ClaimTask, Command, ProjectTasks, StealTask, SubtaskPolicy,
-    Transition, UpdateTask,
+    Actor, AddTask, ClaimFilter, ClaimTask, Command, ProjectTasks, PruneFilter, StealTask,
+    SubtaskPolicy, Transition, UpdateTask,
 };
 use hzl_core::ids::{EventId, ProjectName, TaskId};
 use hzl_core::task::Status;
@@ -61,7 +61,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::RemoveDependency { .. } => "remove_dependency",
         Command::AddComment { .. } => "comment",
         Command::RecordCheckpoint { .. } => "checkpoint",
-        Command::PruneTasks => "prune",
+        Command::PruneTasks(_) => "prune",
     }
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn choose(view: &View, step: Step, new_id: &TaskId) -> Option<(Comman
                 _ => Some(ProjectTasks::MoveTo(project(step.b))),
             },
         },
-        32 => Command::PruneTasks,
+        32 => Command::PruneTasks(PruneFilter::default()),
         2 | 8 => Command::ClaimNext {
             filter: ClaimFilter {
                 agent: actor.author.clone(),

@@ -9,6 +9,7 @@ pub mod conflicts;
 pub mod dependencies;
 pub mod health;
 pub mod projects;
+pub mod prune;
 pub mod search;
 pub mod stats;
 pub mod status;

@@ -29,6 +29,20 @@ pub(crate) const NO_UPDATE: &str = "
       select raise(abort, 'events are append-only: an event cannot be changed');
     end";
 
+/// The trigger that keeps rows from being deleted, likewise.
+pub(crate) const NO_DELETE: &str = "
+    create trigger events_no_delete before delete on events
+    begin
+      select raise(abort, 'events are append-only: an event cannot be deleted');
+    end";
+
+/// The trigger that HZL 3.2.0 does not know how to drop, likewise.
+pub(crate) const NO_DELETE_BY_OTHERS: &str = "
+    create trigger hzl_no_delete before delete on events
+    begin
+      select raise(abort, 'this ledger is written by a newer hzl: prune with that one');
+    end";
+
 type Upgrade = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Every format there has been, with the step that leads to it from the one before.

@@ -19,6 +19,7 @@ mod lists;
 mod moves;
 mod notes;
 mod projects;
+mod prune;
 mod readme;
 mod search;
 mod secrets;

@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod move_task;
 pub(crate) mod progress;
+pub(crate) mod prune;
 pub(crate) mod release;
 pub(crate) mod remove_dep;
 pub(crate) mod reopen;
@@ -73,6 +74,7 @@ pub(crate) enum Command {
     History(history::Args),
     Search(search::Args),
     Stuck(stuck::Args),
+    Prune(prune::Args),
 }
 
 /// Runs a command of this group.
@@ -101,5 +103,6 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         Command::History(args) => history::run(args, ctx),
         Command::Search(args) => search::run(args, ctx),
         Command::Stuck(args) => stuck::run(args, ctx),
+        Command::Prune(args) => prune::run(args, ctx),
     }
 }

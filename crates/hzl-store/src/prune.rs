@@ -1,0 +1,78 @@
+//! Deleting old finished tasks from a ledger that was never shared.
+//!
+//! This is the one place where rows of the log go. A ledger that is shared writes tombstones instead
+//! (`Command::PruneTasks`): other devices could not learn of missing rows.
+
+use hzl_core::command::PruneFilter;
+use rusqlite::{Connection, named_params};
+
+use crate::catch_up;
+use crate::error::{Error, OnConnection as _, Result};
+use crate::ledger::Ledger;
+use crate::open::Access;
+use crate::query::prune::{self, Prunable};
+use crate::schema::events::{NO_DELETE, NO_DELETE_BY_OTHERS};
+use crate::state::{self, Key};
+use crate::transaction::WriteTransaction;
+
+/// What a prune did.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Pruned {
+    /// The tasks that are gone.
+    pub tasks: Vec<Prunable>,
+    /// Events deleted from the log.
+    pub events_deleted: u64,
+}
+
+impl Ledger {
+    /// Deletes old finished tasks with all their events, in one transaction. Which ones is decided
+    /// inside it, on current projections.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is deleted then.
+    pub fn prune_rows(&mut self, filter: &PruneFilter) -> Result<Pruned> {
+        if self.files.access == Access::ReadOnly {
+            let path = self.files.paths.events.clone();
+            return Err(Error::ReadOnly { path, source: None });
+        }
+        let queue = self.queue();
+        let log = WriteTransaction::begin(&self.files.events)?;
+        catch_up::catch_up(&log, &self.files.cache)?;
+        let tasks = prune::list(&self.files.cache, filter)?;
+        if tasks.is_empty() {
+            log.roll_back()?;
+            return Ok(Pruned::default());
+        }
+        let events_deleted = delete_events(&log, &tasks)?;
+        // The projections did not see these rows go: they are folded anew.
+        let generation = state::number(&log, Key::Generation)?;
+        state::set_number(&log, Key::Generation, generation + 1)?;
+        log.commit_log(None)?;
+        self.follow();
+        drop(queue);
+        Ok(Pruned {
+            tasks,
+            events_deleted,
+        })
+    }
+}
+
+fn delete_events(log: &Connection, tasks: &[Prunable]) -> Result<u64> {
+    let context = "delete the events of old tasks";
+    log.execute_batch("drop trigger events_no_delete; drop trigger hzl_no_delete")
+        .on(log, context)?;
+    let mut deleted = 0;
+    {
+        let sql = "delete from events where task_id = :task_id";
+        let mut statement = log.prepare(sql).on(log, context)?;
+        for task in tasks {
+            let rows = statement
+                .execute(named_params! { ":task_id": task.task_id.as_str() })
+                .on(log, context)?;
+            deleted += u64::try_from(rows).unwrap_or(u64::MAX);
+        }
+    }
+    log.execute_batch(NO_DELETE).on(log, context)?;
+    log.execute_batch(NO_DELETE_BY_OTHERS).on(log, context)?;
+    Ok(deleted)
+}
