@@ -170,6 +170,15 @@ impl Task {
             .map(move |(id, edge)| (id, edge.stamp.as_ref().unwrap_or(created)))
     }
 
+    /// Whom the task is meant for: named before anybody had it, or since the last claim. Who gave it
+    /// back is not: `agent` still names them, and the task is everybody's.
+    pub fn route(&self) -> Option<&str> {
+        let meant = self.claim.is_none() || self.memory.stamps.contains_key(Field::Agent.name());
+        self.agent
+            .as_deref()
+            .filter(|name| meant && !name.is_empty())
+    }
+
     /// Tells whether somebody holds the task.
     pub fn is_owned(&self) -> bool {
         self.status.is_held() && self.claim.is_some() && !self.memory.claim_is_over

@@ -126,7 +126,7 @@ const UPSERT: &str = "
     values
       (:task_id, :title, :project, :project_identity, :status, :parent_raw, :description, :links,
        :tags, :priority, :due_at, :due_at_ms, :metadata, :stale_after_minutes, :claimed_at, :agent,
-       nullif(:agent, ''), :progress, :lease_until, :terminal_at, :created_at, :updated_at,
+       :route, :progress, :lease_until, :terminal_at, :created_at, :updated_at,
        :claim_id, :memory, :digest)
     on conflict (task_id) do update set
        title = excluded.title, project = excluded.project,
@@ -231,6 +231,7 @@ impl Projector<'_> {
                 ":stale_after_minutes": task.stale_after_minutes,
                 ":claimed_at": task.claimed_at.map(Timestamp::millis),
                 ":agent": task.agent,
+                ":route": task.route(),
                 ":progress": task.progress,
                 ":lease_until": task.lease_until.map(Timestamp::millis),
                 ":terminal_at": task.terminal_at.map(Timestamp::millis),

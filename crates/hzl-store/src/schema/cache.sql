@@ -27,7 +27,7 @@ create table p_tasks (
   stale_after_minutes integer,
   claimed_at integer,
   agent text,
-  -- agent, or null where it is empty: whom the task is meant for.
+  -- Whom the task is meant for; not who had it last.
   route text,
   progress integer,
   lease_until integer,

@@ -225,6 +225,39 @@ fn each_task_is_claimed_once_by_many_threads() {
 }
 
 #[test]
+fn a_task_that_was_given_back_is_for_everybody() {
+    let (_home, mut ledger) = fresh();
+    let task_id = add(&mut ledger, "given back");
+    claim_next(&mut ledger, "ann");
+    let transition = Transition {
+        task_id: task_id.clone(),
+        comment: None,
+    };
+    let release = Command::ReleaseTask(transition);
+    ledger.execute(&release, &actor("ann")).unwrap();
+    assert_eq!(
+        claim_next(&mut ledger, "bob").claimed,
+        Some(task_id.clone())
+    );
+    ledger.execute(&release, &actor("bob")).unwrap();
+    let route = UpdateTask {
+        task_id: task_id.clone(),
+        agent: Some(Some("cyd".to_owned())),
+        ..UpdateTask::default()
+    };
+    ledger
+        .execute(&Command::UpdateTask(Box::new(route)), &actor("boss"))
+        .unwrap();
+    assert_eq!(
+        claim_next(&mut ledger, "bob").claimed,
+        None,
+        "it is meant for cyd now"
+    );
+    assert_eq!(claim_next(&mut ledger, "cyd").claimed, Some(task_id));
+    hash(&mut ledger);
+}
+
+#[test]
 fn time_goes_on_when_the_clock_goes_back() {
     let home = tempfile::tempdir().unwrap();
     let now = Rc::new(Cell::new(1_800_000_000_000));
