@@ -209,18 +209,14 @@ impl Delivery {
     /// The same for every attempt, and for nothing else: receivers know by it what they have had.
     pub fn delivery_id(&self) -> String {
         let payload: Option<Value> = serde_json::from_str(&self.payload).ok();
-        let event_id = payload
-            .as_ref()
-            .and_then(|payload| payload["event_id"].as_str());
-        match event_id {
+        let text = |key: &str| payload.as_ref().and_then(|payload| payload[key].as_str());
+        match text("event_id") {
             Some(event_id) => format!("{event_id}.{}", self.hook_name),
             // Queued by HZL 3.2.0.
-            None => format!(
-                "{}.{}.{}",
-                self.created_at.millis(),
-                self.id,
-                self.hook_name
-            ),
+            None => {
+                let timestamp = text("timestamp").unwrap_or_default();
+                format!("{timestamp}.{}.{}", self.id, self.hook_name)
+            }
         }
     }
 }
@@ -259,6 +255,101 @@ pub enum Settled {
     /// Somebody else has taken it meanwhile; nothing was changed.
     Lost,
 }
+
+/// A row of the queue, as it is shown.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Queued {
+    /// Row of the queue.
+    pub id: i64,
+    /// The trigger.
+    pub hook_name: String,
+    /// `queued`, `processing`, `delivered` or `failed`.
+    pub status: String,
+    /// Where to. May hold credentials.
+    pub url: String,
+    /// Names of the headers; the values may be credentials.
+    pub header_names: Vec<String>,
+    /// What is sent.
+    pub payload: Value,
+    /// How often it was attempted in vain.
+    pub attempts: u32,
+    /// When it is attempted next, if it waits.
+    pub next_attempt_at: Option<String>,
+    /// When it arrived.
+    pub delivered_at: Option<String>,
+    /// When it was given up.
+    pub failed_at: Option<String>,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+    /// When it was queued, or queued again by hand.
+    pub created_at: String,
+}
+
+const LIST: &str = "
+    select id, hook_name, status, url, headers, payload, attempts,
+           case status when 'queued' then next_attempt_at end,
+           delivered_at, failed_at, last_error, created_at
+      from hook_outbox
+     where (:status is null or status = :status) and (:id is null or id = :id)
+     order by id desc limit :limit";
+
+/// Lists deliveries, the latest first; of one status, or all.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn list(log: &Connection, status: Option<&str>, limit: u32) -> Result<Vec<Queued>> {
+    select(log, status, None, limit)
+}
+
+/// Finds a delivery.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn find(log: &Connection, id: i64) -> Result<Option<Queued>> {
+    Ok(select(log, None, Some(id), 1)?.pop())
+}
+
+fn select(
+    log: &Connection,
+    status: Option<&str>,
+    id: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Queued>> {
+    let mut statement = log.prepare_cached(LIST).on(log, "list hooks")?;
+    let rows = statement
+        .query_map(
+            named_params! { ":status": status, ":id": id, ":limit": limit },
+            read_queued,
+        )
+        .on(log, "list hooks")?;
+    rows.collect::<rusqlite::Result<_>>().on(log, "list hooks")
+}
+
+fn read_queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
+    let headers: String = row.get(4)?;
+    let headers: Map<String, Value> = serde_json::from_str(&headers).unwrap_or_default();
+    let payload: String = row.get(5)?;
+    Ok(Queued {
+        id: row.get(0)?,
+        hook_name: row.get(1)?,
+        status: row.get(2)?,
+        url: row.get(3)?,
+        header_names: headers.into_iter().map(|(name, _)| name).collect(),
+        payload: serde_json::from_str(&payload).unwrap_or(Value::String(payload)),
+        attempts: row.get(6)?,
+        next_attempt_at: row.get(7)?,
+        delivered_at: row.get(8)?,
+        failed_at: row.get(9)?,
+        last_error: row.get(10)?,
+        created_at: row.get(11)?,
+    })
+}
+
+const RETRY: &str = "
+    update hook_outbox
+       set status = 'queued', attempts = 0, next_attempt_at = :now, created_at = :now,
+           failed_at = null, updated_at = :now
+     where id = :id and status in ('queued', 'failed')";
 
 const EXPIRE: &str = "
     update hook_outbox
@@ -327,6 +418,19 @@ impl Ledger {
                     .on(log, "put the hook queue in order")?,
             })
         })
+    }
+
+    /// Gives a delivery that waits or has failed another day, from now. `false`: it does neither.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub fn retry_hook(&mut self, id: i64) -> Result<bool> {
+        let now = self.now().to_string();
+        let changed = self.change_hooks(|log| {
+            log.execute(RETRY, named_params! { ":id": id, ":now": now })
+                .on(log, "queue a hook again")
+        })?;
+        Ok(changed > 0)
     }
 
     /// Takes the delivery that was due first, if one was due at `due`, for five minutes.

@@ -16,7 +16,6 @@ use hzl_store::batch::Batch;
 use hzl_store::ledger::ExecuteError;
 use hzl_store::ledger::Ledger;
 use hzl_store::ledger::Outcome;
-use hzl_store::outbox::HookTarget;
 
 use crate::background;
 use crate::config::Config;
@@ -145,7 +144,7 @@ impl Context {
             Purpose::Inspect => {}
             Purpose::Write => {
                 ledger.ensure_inbox().map_err(refusal::not_written)?;
-                ledger.set_hooks(self.hook_targets()?);
+                ledger.set_hooks(self.hooks()?.iter().map(Hook::target).collect());
             }
             Purpose::Read => match ledger.ensure_inbox() {
                 Err(error) if !forbids_writing(&error) => return Err(error.into()),
@@ -155,8 +154,12 @@ impl Context {
         Ok(ledger)
     }
 
-    /// Returns what to queue deliveries for, and keeps the credentials out of failures from here on.
-    fn hook_targets(&mut self) -> Result<Vec<HookTarget>, CommandError> {
+    /// Returns the hooks that are set, and keeps their credentials out of failures from here on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::config`].
+    pub(crate) fn hooks(&mut self) -> Result<Vec<Hook>, CommandError> {
         let hooks = self.config()?.hooks.clone();
         for hook in &hooks {
             self.output.redactor.add_url(&hook.url);
@@ -167,7 +170,7 @@ impl Context {
                 self.output.redactor.add(secret.clone());
             }
         }
-        Ok(hooks.iter().map(Hook::target).collect())
+        Ok(hooks)
     }
 
     /// Goes on with these settings.

@@ -273,3 +273,64 @@ fn a_hook_that_can_never_be_sent_is_refused_in_the_settings() {
     change(&home, "update hook_outbox set url = 'file:///etc/passwd'");
     assert_drained(&home, &json!({"retried": 0, "failed": 1}));
 }
+
+#[test]
+fn the_queue_can_be_looked_at_and_given_another_day() {
+    let stub = Stub::http(200, &[], "");
+    let hook = json!({"on_done": {
+        "url": format!("{}/in?token=t0k3n", stub.url()), "headers": {"Authorization": "Bearer b34rer"}}});
+    let home = configured(&hook);
+    let task = done(&home, "T");
+    change(
+        &home,
+        "update hook_outbox set status = 'failed', attempts = 8, last_error = 'HTTP 500', created_at = '2000-01-01T00:00:00.000Z'",
+    );
+    let list = home.json(&["hook", "list", "--status", "failed"]);
+    let item = &list["deliveries"][0];
+    assert_eq!((&item["id"], &item["task_id"]), (&json!(1), &json!(task)));
+    assert_eq!(item["last_error"], "HTTP 500");
+    let shown = home.json(&["hook", "show", "1"]);
+    assert_eq!(shown["headers"], json!(["Authorization"]));
+    assert_eq!(shown["payload"]["task"]["title"], "T");
+    for answer in [&list, &shown] {
+        let text = answer.to_string();
+        assert!(
+            !text.contains("t0k3n") && !text.contains("b34rer"),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        home.json(&["hook", "retry", "1"])["delivery"]["status"],
+        "queued"
+    );
+    assert_drained(&home, &json!({"delivered": 1, "failed": 0}));
+    home.fails(&["hook", "retry", "1"], 3);
+    home.fails(&["hook", "retry", "2"], 4);
+    home.fails(&["hook", "show", "2"], 4);
+    home.fails(&["hook", "list", "--status", "lost"], 3);
+    let run = home.hzl(&["hook", "list", "--format", "md"]);
+    assert!(run.stdout.contains("on_done delivered"), "{run}");
+}
+
+#[test]
+fn hooks_are_tested_without_a_task() {
+    let stub = Stub::http(200, &[], "");
+    let broken = Stub::http(403, &[], "who are you?");
+    let home = configured(&json!({
+        "on_done": {"url": stub.url(), "secret": "s3cret-word"},
+        "on_blocked": {"url": broken.url()}}));
+    let tested = home.json(&["hook", "test", "--trigger", "on_done"]);
+    assert_eq!(tested["hooks"][0]["delivered"], true);
+    let request = &stub.requests()[0];
+    assert!(header(request, "x-hzl-signature").is_some());
+    let sent: Value = serde_json::from_str(body(request)).unwrap();
+    assert_eq!(sent["test"], true);
+    let run = home.hzl(&["hook", "test"]);
+    assert_eq!(run.exit, 1, "{run}");
+    assert_eq!(
+        run.json()["hooks"][1]["error"],
+        "HTTP 403: who are you?",
+        "{run}"
+    );
+    home.fails(&["hook", "test", "--trigger", "on_nothing"], 4);
+}
