@@ -154,6 +154,14 @@ fn way_out(rejection: &Rejection) -> Vec<String> {
             vec!["shorten it or move detail to --description".to_owned()]
         }
         Rejection::StatusRefused {
+            action: "route",
+            task_id,
+            ..
+        } => vec![
+            format!("hzl task show {task_id}"),
+            format!("hzl task steal {task_id} --if-expired"),
+        ],
+        Rejection::StatusRefused {
             action,
             task_id,
             status,

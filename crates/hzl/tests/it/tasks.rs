@@ -202,7 +202,7 @@ fn fields_are_changed_cleared_and_left_alone() {
         updated,
         json!({"task_id": task, "title": "New", "description": null, "links": ["y", "z"],
                "priority": 3, "tags": [], "project": "web", "parent_id": epic,
-               "stale_after_minutes": 90})
+               "stale_after_minutes": 90, "due_at": null, "metadata": {}, "agent": null})
     );
     let detached = home.json(&[
         "task",

@@ -24,7 +24,8 @@ use crate::values::CommaList;
 #[command(after_help = "Examples:
   hzl task add \"Fix the login page\"
   hzl task add \"Fix the login page\" -P web -s ready -p 2 -t bug,auth
-  hzl task add \"Test the login page\" -P web --depends-on 01K9ZZ3D")]
+  hzl task add \"Test the login page\" -P web --depends-on 01K9ZZ3D
+  hzl task add \"Renew the certificate\" --due 2026-12-01 --metadata '{\"host\":\"web1\"}'")]
 pub(crate) struct Args {
     /// Title, at most 128 characters
     #[arg(value_name = "TITLE")]
@@ -65,6 +66,12 @@ pub(crate) struct Args {
     /// Count as stale after this long in work, such as 30m, 2h or 1d; 0 is never
     #[arg(long, value_name = "DURATION", value_parser = values::duration_minutes)]
     pub(crate) stale_after: Option<u32>,
+    /// Have it done by this ISO 8601 date or date-time, such as 2026-12-01
+    #[arg(long, value_name = "TIME")]
+    pub(crate) due: Option<String>,
+    /// Keep this JSON object with it
+    #[arg(long, value_name = "JSON", value_parser = values::json_object)]
+    pub(crate) metadata: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -98,8 +105,8 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         status: args.status.unwrap_or_default(),
         agent: args.agent.clone(),
         comment: args.comment.clone(),
-        due_at: None,
-        metadata: None,
+        due_at: args.due.clone(),
+        metadata: args.metadata.clone(),
         stale_after_minutes: args.stale_after,
     }));
     let actor = lookup::actor(args.author.as_deref(), None);

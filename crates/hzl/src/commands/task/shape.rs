@@ -178,7 +178,7 @@ pub(crate) const ADDED: [Key; 8] = [
 ];
 
 /// Keys of a changed task.
-pub(crate) const UPDATED: [Key; 9] = [
+pub(crate) const UPDATED: [Key; 12] = [
     Key::TaskId,
     Key::Title,
     Key::Description,
@@ -188,6 +188,9 @@ pub(crate) const UPDATED: [Key; 9] = [
     Key::Project,
     Key::ParentId,
     Key::StaleAfterMinutes,
+    Key::DueAt,
+    Key::Metadata,
+    Key::Agent,
 ];
 
 /// Keys of a task in a list.

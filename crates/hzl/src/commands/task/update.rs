@@ -25,7 +25,8 @@ use crate::values::CommaList;
 #[command(after_help = "Examples:
   hzl task update 01K9ZZ3D --title \"Fix the sign-in page\" -p 3
   hzl task update 01K9ZZ3D --tags bug,auth --desc \"Crashes on empty names\"
-  hzl task update 01K9ZZ3D --parent \"\"")]
+  hzl task update 01K9ZZ3D --due 2026-12-01 --agent ada
+  hzl task update 01K9ZZ3D --parent \"\" --clear-due")]
 pub(crate) struct Args {
     /// Id of the task, or the beginning of it
     #[arg(value_name = "TASK_ID", value_parser = values::task_id)]
@@ -57,24 +58,42 @@ pub(crate) struct Args {
     /// Use the general threshold for staleness again
     #[arg(long)]
     pub(crate) clear_stale_after: bool,
+    /// Have it done by this ISO 8601 date or date-time, such as 2026-12-01
+    #[arg(long, value_name = "TIME")]
+    pub(crate) due: Option<String>,
+    /// Remove the due date
+    #[arg(long)]
+    pub(crate) clear_due: bool,
+    /// Replace the metadata by this JSON object
+    #[arg(long, value_name = "JSON", value_parser = values::json_object)]
+    pub(crate) metadata: Option<Map<String, Value>>,
+    /// Give it to this agent, while nobody holds it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// Give it to whoever claims it
+    #[arg(long)]
+    pub(crate) clear_agent: bool,
 }
 
-impl Args {
-    /// Returns the change of the task's own threshold: to a number of minutes, or to none.
-    ///
-    /// # Errors
-    ///
-    /// `Input`: both options are given. Not left to the parser, because the exit code is 3.
-    pub(crate) fn stale_after_change(&self) -> Result<Option<Option<u32>>, CommandError> {
-        match (self.stale_after, self.clear_stale_after) {
-            (Some(_), true) => Err(CommandError::new(
-                Kind::Input,
-                "--stale-after and --clear-stale-after cannot be used together",
-            )),
-            (Some(minutes), false) => Ok(Some(Some(minutes))),
-            (None, true) => Ok(Some(None)),
-            (None, false) => Ok(None),
-        }
+/// Returns the change of a field that has an option to set it and one to clear it: to a value, or
+/// to none.
+///
+/// # Errors
+///
+/// `Input`: both options are given. Not left to the parser, because the exit code is 3.
+fn change<T: Clone>(
+    option: &'static str,
+    value: Option<&T>,
+    is_cleared: bool,
+) -> Result<Option<Option<T>>, CommandError> {
+    match (value, is_cleared) {
+        (Some(_), true) => Err(CommandError::new(
+            Kind::Input,
+            format!("--{option} and --clear-{option} cannot be used together"),
+        )),
+        (Some(value), false) => Ok(Some(Some(value.clone()))),
+        (None, true) => Ok(Some(None)),
+        (None, false) => Ok(None),
     }
 }
 
@@ -88,7 +107,10 @@ struct Updated {
 
 /// Updates the task.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let stale_after_minutes = args.stale_after_change()?;
+    let stale_after = args.stale_after.as_ref();
+    let stale_after_minutes = change("stale-after", stale_after, args.clear_stale_after)?;
+    let due_at = change("due", args.due.as_ref(), args.clear_due)?;
+    let agent = change("agent", args.agent.as_ref(), args.clear_agent)?;
     let mut ledger = ctx.ledger(Purpose::Write)?;
     let task_id = lookup::task(&mut ledger, &args.task_id)?;
     let parent = match args.parent.as_deref().map(str::trim) {
@@ -104,8 +126,11 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         tags: args.tags.as_deref().map(CommaList::join),
         priority: args.priority,
         stale_after_minutes,
+        due_at,
+        metadata: args.metadata.clone(),
         parent,
-        ..UpdateTask::default()
+        // An empty name is nobody, as an empty text clears other fields.
+        agent: agent.map(|agent| agent.filter(|name| !name.is_empty())),
     }));
     let actor = lookup::actor(args.author.as_deref(), None);
     let outcome = ctx.execute(&mut ledger, &update, &actor)?;
@@ -132,18 +157,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_threshold_is_set_or_cleared_but_not_both() {
-        let change = |stale_after, clear_stale_after| {
-            let args = Args {
-                stale_after,
-                clear_stale_after,
-                ..Args::default()
-            };
-            args.stale_after_change()
-        };
-        assert_eq!(change(Some(60), false).unwrap(), Some(Some(60)));
-        assert_eq!(change(None, true).unwrap(), Some(None));
-        assert_eq!(change(None, false).unwrap(), None);
-        assert_eq!(change(Some(60), true).unwrap_err().kind, Kind::Input);
+    fn a_field_is_set_or_cleared_but_not_both() {
+        assert_eq!(change("due", Some(&60), false).unwrap(), Some(Some(60)));
+        assert_eq!(change::<u32>("due", None, true).unwrap(), Some(None));
+        assert_eq!(change::<u32>("due", None, false).unwrap(), None);
+        let error = change("due", Some(&60), true).unwrap_err();
+        assert_eq!(error.kind, Kind::Input);
+        assert!(error.message.contains("--due and --clear-due"), "{error}");
     }
 }
