@@ -531,7 +531,7 @@ mod tests {
             "frobnicate",
             "task frobnicate",
             "task list --frobnicate",
-            "task add T --due 2026-12-01",
+            "task add T --frobnicate 2026-12-01",
             "task list --foo",
             "task list -z",
         ] {
