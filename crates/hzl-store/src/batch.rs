@@ -47,6 +47,8 @@ impl Ledger {
             let path = self.files.paths.events.clone();
             return Err(failed(Error::ReadOnly { path, source: None }));
         }
+        // Damaged projections are healed before: `work` runs only once.
+        self.read(|_| Ok(())).map_err(failed)?;
         let queue = self.queue();
         let log = WriteTransaction::begin(&self.files.events).map_err(failed)?;
         catch_up::catch_up(&log, &self.files.cache).map_err(failed)?;
