@@ -97,6 +97,13 @@ pub enum Command {
         /// What happens to its subtasks.
         subtasks: SubtaskPolicy,
     },
+    /// Takes an archived task out of the archive.
+    UnarchiveTask {
+        /// The task and a comment.
+        transition: Transition,
+        /// `ready` or `backlog`.
+        to: Status,
+    },
     /// Changes fields.
     UpdateTask(Box<UpdateTask>),
     /// Takes a task and its subtasks to another project.
@@ -308,7 +315,8 @@ impl Command {
             | Command::BlockTask(transition)
             | Command::UnblockTask { transition, .. }
             | Command::ReopenTask { transition, .. }
-            | Command::ArchiveTask { transition, .. } => vec![&transition.task_id],
+            | Command::ArchiveTask { transition, .. }
+            | Command::UnarchiveTask { transition, .. } => vec![&transition.task_id],
             Command::StealTask(steal) => vec![&steal.task_id],
             Command::UpdateTask(update) => std::iter::once(&update.task_id)
                 .chain(update.parent.iter().flatten())

@@ -230,7 +230,8 @@ impl TaskFold {
                 if from != Status::Blocked {
                     task.lease_until = None;
                 }
-            } else if from.is_held() {
+            } else if from.is_held() || (from == Status::Archived && !placed.event.is_legacy()) {
+                // A task archived while held kept its claim; out of the archive nobody holds it.
                 task.claimed_at = None;
                 task.lease_until = None;
             }

@@ -98,6 +98,7 @@ pub fn load(
         | Command::BlockTask(_)
         | Command::UnblockTask { .. }
         | Command::ReopenTask { .. }
+        | Command::UnarchiveTask { .. }
         | Command::StealTask(_)
         | Command::RenewLease { .. }
         | Command::UpdateTask(_)

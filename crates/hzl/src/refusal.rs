@@ -167,6 +167,14 @@ fn way_out(rejection: &Rejection) -> Vec<String> {
             status,
             ..
         } => first_steps(action, task_id.as_str(), *status),
+        Rejection::InvalidTransition {
+            task_id,
+            status: Status::Archived,
+            ..
+        } => vec![
+            format!("hzl task unarchive {task_id}"),
+            format!("hzl task show {task_id}"),
+        ],
         Rejection::InvalidTransition { task_id, .. } => vec![format!("hzl task show {task_id}")],
         Rejection::NotClaimable { task_id, .. } => vec![
             format!("hzl task show {task_id}"),

@@ -1,10 +1,10 @@
-//! Putting tasks away.
+//! Putting tasks away, and taking them out again.
 
 use serde_json::{Value, json};
 
 use super::{Draft, Drafts, Facts};
 use crate::command::{SubtaskPolicy, Transition};
-use crate::event::{Field, Payload, TaskArchived, TaskUpdated};
+use crate::event::{Field, Payload, StatusChanged, TaskArchived, TaskUpdated};
 use crate::rejection::Rejection;
 use crate::task::{Status, Task};
 
@@ -55,6 +55,34 @@ pub(super) fn archive(
     }
     push_archive(&mut drafts, &task.task);
     drafts.push_comment(&task_id, transition.comment.as_deref())?;
+    Ok(drafts.list)
+}
+
+/// The only way out of the archive. The task comes back unheld: who held it may have gone long ago.
+pub(super) fn unarchive(
+    facts: &Facts,
+    mut drafts: Drafts<'_>,
+    transition: &Transition,
+    to: Status,
+) -> Result<Vec<Draft>, Rejection> {
+    let task = &facts.load(&transition.task_id)?.task;
+    drafts.check_named_claim(task)?;
+    if task.status != Status::Archived {
+        return Err(Rejection::InvalidTransition {
+            action: "unarchive",
+            task_id: transition.task_id.clone(),
+            status: task.status,
+            expected: "archived",
+        });
+    }
+    let change = StatusChanged {
+        from: Status::Archived,
+        to,
+        claim: task.claim.clone(),
+        ..StatusChanged::default()
+    };
+    drafts.push(Some(&task.task_id), Payload::StatusChanged(change));
+    drafts.push_comment(&task.task_id, transition.comment.as_deref())?;
     Ok(drafts.list)
 }
 

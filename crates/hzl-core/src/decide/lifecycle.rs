@@ -183,7 +183,11 @@ mod tests {
             transition: t(),
             subtasks: SubtaskPolicy::Refuse,
         };
-        let table: [(Command, &[Status], Status); 10] = [
+        let unarchive = |to| Command::UnarchiveTask {
+            transition: t(),
+            to,
+        };
+        let table: [(Command, &[Status], Status); 12] = [
             (claim, &[Ready], InProgress),
             (Command::CompleteTask(t()), &[InProgress, Blocked], Done),
             (Command::ReleaseTask(t()), &[InProgress], Ready),
@@ -192,6 +196,8 @@ mod tests {
             (unblock(true), &[Blocked], Ready),
             (reopen(Ready), &[Done], Ready),
             (reopen(Backlog), &[Done], Backlog),
+            (unarchive(Ready), &[Archived], Ready),
+            (unarchive(Backlog), &[Archived], Backlog),
             (steal, &[InProgress], InProgress),
             (
                 archive,

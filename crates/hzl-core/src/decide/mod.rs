@@ -152,6 +152,9 @@ pub fn decide(
             transition,
             subtasks,
         } => archive::archive(facts, drafts, transition, *subtasks),
+        Command::UnarchiveTask { transition, to } => {
+            archive::unarchive(facts, drafts, transition, *to)
+        }
         Command::UpdateTask(update) => update::update(facts, drafts, update),
         Command::MoveTask { task_id, project } => {
             update::move_task(facts, drafts, task_id, project)

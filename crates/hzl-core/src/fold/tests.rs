@@ -170,10 +170,29 @@ fn our_events_differ_in_two_columns() {
         if !to.is_terminal() {
             expected.terminal_at = None;
         }
+        if from == Status::Archived && !to.is_held() {
+            (expected.claimed_at, expected.lease_until) = (None, None);
+        }
         if (from, to) == (Status::Blocked, Status::InProgress) {
             expected.agent = Some("old".to_owned());
         }
         assert_eq!(columns(&task), columns(&expected), "{from} to {to}");
+    }
+}
+
+#[test]
+fn out_of_the_archive_nobody_holds_the_task() {
+    for to in [Status::Ready, Status::Backlog] {
+        let payload = StatusChanged {
+            claim: Some("claim".into()),
+            ..change(Status::Archived, to)
+        };
+        let placed = event(AT, Some("d"), Payload::StatusChanged(payload));
+        let task = apply(full(Status::Archived), &placed).task.expect("there");
+        assert_eq!((task.status, task.is_owned()), (to, false));
+        assert_eq!((task.claimed_at, task.lease_until), (None, None));
+        assert_eq!(task.terminal_at, None);
+        assert_eq!(task.claim, Some("claim".into()), "versions go on");
     }
 }
 

@@ -131,6 +131,12 @@ pub(crate) fn assert_done(
                 None
             );
         }
+        Command::UnarchiveTask { transition, to } => {
+            status(&transition.task_id, *to);
+            let task = after.task(&transition.task_id).expect("there");
+            assert_eq!((task.terminal_at, task.claimed_at), (None, None));
+            assert_eq!(task.lease_until, None);
+        }
         Command::RenewLease {
             task_id,
             lease_minutes,

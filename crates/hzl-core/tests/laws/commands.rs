@@ -13,7 +13,7 @@ use crate::world::Step;
 const AGENTS: [&str; 3] = ["ann", "bob", "cyd"];
 
 /// Every command, as counted in the tally.
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 23] = [
     "create_project",
     "rename_project",
     "delete_project",
@@ -29,6 +29,7 @@ pub(crate) const NAMES: [&str; 22] = [
     "steal",
     "renew",
     "archive",
+    "unarchive",
     "update",
     "move",
     "add_dependency",
@@ -55,6 +56,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::StealTask(_) => "steal",
         Command::RenewLease { .. } => "renew",
         Command::ArchiveTask { .. } => "archive",
+        Command::UnarchiveTask { .. } => "unarchive",
         Command::UpdateTask(_) => "update",
         Command::MoveTask { .. } => "move",
         Command::AddDependency { .. } => "add_dependency",
@@ -155,6 +157,10 @@ pub(crate) fn choose(view: &View, step: Step, new_id: &TaskId) -> Option<(Comman
                     if_expired: step.r % 3 != 0,
                     lease_minutes,
                 }),
+                18 if task.status == Status::Archived => Command::UnarchiveTask {
+                    transition,
+                    to: if even { Status::Ready } else { Status::Backlog },
+                },
                 18 => Command::ReopenTask {
                     transition,
                     to: if even { Status::Ready } else { Status::Backlog },

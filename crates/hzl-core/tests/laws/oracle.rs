@@ -314,7 +314,8 @@ impl Oracle<'_> {
             (_, Status::Blocked) => item.lease_end = None,
             (from, _) => {
                 item.over = true;
-                if from == Status::InProgress || from == Status::Blocked {
+                let unarchived = from == Status::Archived && !legacy;
+                if from == Status::InProgress || from == Status::Blocked || unarchived {
                     (item.claimed_at, item.lease_end) = (None, None);
                 }
             }

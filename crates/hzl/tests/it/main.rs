@@ -20,6 +20,7 @@ mod lifecycle;
 mod lists;
 mod moves;
 mod notes;
+mod ownership;
 mod projects;
 mod prune;
 mod readme;

@@ -17,7 +17,7 @@ use crate::output::Answer;
 use crate::output::Md;
 use crate::values;
 
-/// Put a task away for good
+/// Put a task away
 ///
 /// Archived tasks are left out of lists; show, history and search still find them. A task with open
 /// subtasks is refused unless you say what happens to them.

@@ -13,8 +13,10 @@ pub(crate) mod list;
 pub(crate) mod move_task;
 pub(crate) mod progress;
 pub(crate) mod prune;
+pub(crate) mod reassign;
 pub(crate) mod release;
 pub(crate) mod remove_dep;
+pub(crate) mod renew;
 pub(crate) mod reopen;
 pub(crate) mod search;
 pub(crate) mod set_status;
@@ -22,6 +24,7 @@ pub(crate) mod show;
 pub(crate) mod start;
 pub(crate) mod steal;
 pub(crate) mod stuck;
+pub(crate) mod unarchive;
 pub(crate) mod unblock;
 pub(crate) mod update;
 
@@ -62,7 +65,10 @@ pub(crate) enum Command {
     Unblock(unblock::Args),
     Reopen(reopen::Args),
     Archive(archive::Args),
+    Unarchive(unarchive::Args),
     Steal(steal::Args),
+    Renew(renew::Args),
+    Reassign(reassign::Args),
     Checkpoint(checkpoint::Args),
     Comment(comment::Args),
     Progress(progress::Args),
@@ -91,7 +97,10 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         Command::Unblock(args) => unblock::run(args, ctx),
         Command::Reopen(args) => reopen::run(args, ctx),
         Command::Archive(args) => archive::run(args, ctx),
+        Command::Unarchive(args) => unarchive::run(args, ctx),
         Command::Steal(args) => steal::run(args, ctx),
+        Command::Renew(args) => renew::run(args, ctx),
+        Command::Reassign(args) => reassign::run(args, ctx),
         Command::Checkpoint(args) => checkpoint::run(args, ctx),
         Command::Comment(args) => comment::run(args, ctx),
         Command::Progress(args) => progress::run(args, ctx),

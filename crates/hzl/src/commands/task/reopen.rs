@@ -17,7 +17,7 @@ use crate::values;
 
 /// Take up a finished task again
 ///
-/// Only a done task can be reopened; nothing leaves archived.
+/// Only a done task can be reopened; `hzl task unarchive` takes one out of the archive.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hzl task reopen 01K9ZZ3D
