@@ -31,7 +31,7 @@ macro_rules! scenarios {
             $(
                 #[test]
                 fn $name() {
-                    let outcome = super::run::run(stringify!($name));
+                    let outcome = super::run::run(stringify!($name), &super::deviations::load());
                     println!("{outcome}");
                     assert!(outcome.is_clean(), "{outcome}");
                 }

@@ -14,7 +14,6 @@ use serde_json::Value;
 
 use super::compare::Comparer;
 use super::data;
-use super::deviations;
 use super::deviations::Deviation;
 use super::files;
 use super::ids::Ids;
@@ -110,15 +109,11 @@ struct Runner {
 }
 
 /// Runs all steps of a scenario and compares them with what is recorded.
-pub(super) fn run(name: &str) -> Outcome {
+pub(super) fn run(name: &str, deviations: &[Deviation]) -> Outcome {
     let file = data("scenarios").join(format!("{name}.scn"));
     let text = fs::read_to_string(file).expect("a scenario can be read");
     let scenario = scenario::parse(&text).unwrap_or_else(|error| panic!("{name}.scn: {error}"));
     let mut goldens = load_goldens(name).into_iter();
-    let listed: Vec<Deviation> = deviations::load()
-        .into_iter()
-        .filter(|deviation| deviation.scenario == name)
-        .collect();
     let mut outcome = Outcome {
         name: name.to_owned(),
         title: scenario.title,
@@ -145,7 +140,9 @@ pub(super) fn run(name: &str) -> Outcome {
             }
             Err(reason) => (None, vec![reason]),
         };
-        let deviation = listed.iter().find(|deviation| deviation.line == step.line);
+        let listed =
+            |deviation: &&Deviation| deviation.scenario == name && deviation.line == step.line;
+        let deviation = deviations.iter().find(listed);
         match deviation {
             Some(deviation) if !differences.is_empty() => {
                 let exit = answer.as_ref().map(|answer| answer.exit);
@@ -435,4 +432,28 @@ fn read(stdout: &str, compared: Compared) -> (Kind, Value) {
         (Ok(value), _) => (Kind::Json, value),
         (Err(_), _) => (Kind::Text, Value::Null),
     }
+}
+
+#[test]
+fn what_is_not_declared_fails_and_what_is_must_differ() {
+    let deviations = super::deviations::load();
+    let declared = run("block_unblock", &deviations);
+    assert!(declared.is_clean() && declared.deviated > 0, "{declared}");
+
+    let undeclared = run("block_unblock", &[]);
+    assert_eq!(undeclared.failed, declared.deviated, "{undeclared}");
+    assert_eq!(
+        (undeclared.passed, undeclared.deviated),
+        (declared.passed, 0)
+    );
+
+    let line = step_lines("archive")[0];
+    let text = serde_json::json!({"scenario": "archive", "line": line, "reason": "r", "exit": 0});
+    let needless = serde_json::from_value(text).expect("a deviation");
+    let outcome = run("archive", &[needless]);
+    assert_eq!(outcome.failed, 1, "{outcome}");
+    assert!(
+        outcome.to_string().contains("drop it from the list"),
+        "{outcome}"
+    );
 }
