@@ -10,6 +10,7 @@ mod cloud;
 mod commands;
 mod config;
 mod context;
+mod defaults;
 mod environment;
 mod error;
 mod exit;

@@ -6,6 +6,7 @@ mod cloud;
 mod command_line;
 mod compat;
 mod contention;
+mod defaults;
 mod dep_list;
 mod deps;
 mod durability;

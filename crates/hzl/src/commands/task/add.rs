@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Title, at most 128 characters
     #[arg(value_name = "TITLE")]
     pub(crate) title: String,
-    /// Put it into this project; a subtask is always in its parent's [default: inbox]
+    /// Put it into this project; a subtask is always in its parent's [default: HZL_PROJECT, else inbox]
     #[arg(short = 'P', long, value_name = "PROJECT")]
     pub(crate) project: Option<String>,
     /// Describe what is to be done
@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Give it to this agent
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
     /// Add a first comment
@@ -91,11 +91,15 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         None => None,
     };
     let task_id = ledger.new_task_id();
-    let project = args.project.as_deref().map(ProjectName::from);
+    let project = match &parent {
+        // Whatever is said here: a subtask is in its parent's.
+        Some(_) => ProjectName::inbox(),
+        None => ctx.project(args.project.as_deref())?,
+    };
     let add = command::Command::AddTask(Box::new(AddTask {
         task_id: task_id.clone(),
         title: args.title.clone(),
-        project: project.unwrap_or_else(ProjectName::inbox),
+        project,
         description: args.description.clone(),
         links: CommaList::join(&args.links),
         tags: CommaList::join(&args.tags),
@@ -109,7 +113,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         metadata: args.metadata.clone(),
         stale_after_minutes: args.stale_after,
     }));
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let outcome = ctx.execute(&mut ledger, &add, &actor)?;
     let row = shape::after(&outcome, &task_id);
     ctx.output.answer(&Added {

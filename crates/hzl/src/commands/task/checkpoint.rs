@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Set the progress of the task, 0 to 100
     #[arg(long, value_name = "PERCENT", value_parser = values::progress_option)]
     pub(crate) progress: Option<u8>,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
     /// Act only while this claim is current
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         data: Some(data.clone()),
         progress: args.progress,
     };
-    let actor = lookup::actor(args.author.as_deref(), args.claim.as_deref());
+    let actor = ctx.actor(args.author.as_deref(), args.claim.as_deref())?;
     let outcome = ctx.execute(&mut ledger, &record, &actor)?;
     let before = outcome.before.get(&task_id);
     ctx.output.answer(&Recorded {

@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// With --next: only subtasks of this task
     #[arg(long, value_name = "TASK_ID", value_parser = values::task_id)]
     pub(crate) parent: Option<String>,
-    /// Claim in this name
+    /// Claim in this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
     /// Record this id of the session or machine
@@ -137,9 +137,10 @@ pub(super) fn claim_named(named: Named<'_>, ctx: &mut Context) -> Result<(), Com
     let task_id = lookup::task(&mut ledger, named.task_id)?;
     let claim = command::Command::ClaimTask(ClaimTask {
         task_id: task_id.clone(),
-        lease_minutes: named.lease_minutes,
+        lease_minutes: ctx.lease_minutes(named.lease_minutes)?,
     });
-    let actor = claimer(named.agent, named.agent_id);
+    let agent = ctx.agent(named.agent);
+    let actor = claimer(agent.as_deref(), named.agent_id);
     let outcome = ctx.execute(&mut ledger, &claim, &actor).map_err(refused)?;
     let row = shape::after(&outcome, &task_id);
     let trace = Trace::claimed_by_id(&task_id);
@@ -162,16 +163,17 @@ fn claim_next(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         tags: tags.clone(),
         parent: parent.clone(),
     };
+    let agent = ctx.agent(args.agent.as_deref());
     let claim = command::Command::ClaimNext {
         filter: ClaimFilter {
-            agent: args.agent.clone(),
+            agent: agent.clone(),
             project: args.project.as_deref().map(ProjectName::from),
             tags,
             parent,
         },
-        lease_minutes: args.lease,
+        lease_minutes: ctx.lease_minutes(args.lease)?,
     };
-    let actor = claimer(args.agent.as_deref(), args.agent_id.as_deref());
+    let actor = claimer(agent.as_deref(), args.agent_id.as_deref());
     let outcome = ctx.execute(&mut ledger, &claim, &actor)?;
     let answer = match &outcome.claimed {
         Some(task_id) => {

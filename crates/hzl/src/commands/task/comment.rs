@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Text of the comment
     #[arg(value_name = "TEXT")]
     pub(crate) text: String,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
 }
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         task_id: task_id.clone(),
         text: args.text.clone(),
     };
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     ctx.execute(&mut ledger, &comment, &actor)?;
     ctx.output.answer(&Commented {
         task_id,

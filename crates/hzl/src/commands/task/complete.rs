@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Id of the task, or the beginning of it
     #[arg(value_name = "TASK_ID", value_parser = values::task_id)]
     pub(crate) task_id: String,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
     /// Add a comment
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         task_id: task_id.clone(),
         comment: args.comment.clone(),
     });
-    let actor = lookup::actor(args.author.as_deref(), args.claim.as_deref());
+    let actor = ctx.actor(args.author.as_deref(), args.claim.as_deref())?;
     let outcome = ctx.execute(&mut ledger, &complete, &actor)?;
     let task = shape::after(&outcome, &task_id).task;
     ctx.output.answer(&Completed {

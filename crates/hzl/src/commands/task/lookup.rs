@@ -1,7 +1,5 @@
 //! From what a caller typed to the task that is meant.
 
-use hzl_core::command::Actor;
-use hzl_core::ids::EventId;
 use hzl_core::ids::TaskId;
 use hzl_core::rejection::Rejection;
 use hzl_store::ledger::Ledger;
@@ -84,13 +82,4 @@ fn ambiguous(typed: &str, matches: &[(TaskId, String)]) -> CommandError {
         error = error.hint(format!("{task_id} is \"{title}\""));
     }
     error
-}
-
-/// Returns who acts: the author by name, and the claim the caller acts under.
-pub(crate) fn actor(author: Option<&str>, claim: Option<&str>) -> Actor {
-    Actor {
-        author: author.map(str::to_owned),
-        agent_id: None,
-        claim: claim.map(EventId::from),
-    }
 }

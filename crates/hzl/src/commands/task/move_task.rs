@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Project to move it to
     #[arg(value_name = "PROJECT")]
     pub(crate) project: String,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
 }
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         task_id: task_id.clone(),
         project: to_project.clone(),
     };
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let outcome = ctx.execute(&mut ledger, &move_task, &actor)?;
     let before = outcome.before.get(&task_id);
     ctx.output.answer(&Moved {

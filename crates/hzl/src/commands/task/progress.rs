@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Progress, 0 to 100
     #[arg(value_name = "PERCENT", value_parser = values::progress_argument)]
     pub(crate) value: u8,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
 }
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let mut ledger = ctx.ledger(Purpose::Write)?;
     let task_id = lookup::task(&mut ledger, &args.task_id)?;
     let report = command::Command::report_progress(task_id.clone(), args.value);
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let outcome = ctx.execute(&mut ledger, &report, &actor)?;
     ctx.output.answer(&Reported {
         title: shape::after(&outcome, &task_id).task.title,

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Who should take it; an empty text leaves it to whoever claims it
     #[arg(value_name = "AGENT")]
     pub(crate) agent: String,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
 }
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         agent: Some(agent),
         ..UpdateTask::default()
     }));
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let outcome = ctx.execute(&mut ledger, &update, &actor)?;
     let task = shape::after(&outcome, &task_id).task;
     let before = outcome.before.get(&task_id);

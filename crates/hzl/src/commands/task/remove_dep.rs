@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Id of the task it waits for, or the beginning of it
     #[arg(value_name = "DEPENDS_ON", value_parser = values::task_id)]
     pub(crate) depends_on: String,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
 }
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         task_id: task_id.clone(),
         depends_on: depends_on.clone(),
     };
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     ctx.execute(&mut ledger, &remove_dep, &actor)?;
     ctx.output.answer(&Removed {
         task_id,

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Hold the task for this many minutes from now
     #[arg(short, long, value_name = "MINUTES", value_parser = values::lease_minutes)]
     pub(crate) lease: u32,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
     /// Act only while this claim is current
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         task_id: task_id.clone(),
         lease_minutes: args.lease,
     };
-    let actor = lookup::actor(args.author.as_deref(), args.claim.as_deref());
+    let actor = ctx.actor(args.author.as_deref(), args.claim.as_deref())?;
     let outcome = ctx.execute(&mut ledger, &renew, &actor)?;
     let task = shape::after(&outcome, &task_id).task;
     ctx.output.answer(&Renewed {

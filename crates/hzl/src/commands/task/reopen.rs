@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Add a comment
     #[arg(long, value_name = "TEXT")]
     pub(crate) comment: Option<String>,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
     /// Act only while this claim is current
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         transition,
         to: args.status,
     };
-    let actor = lookup::actor(args.author.as_deref(), args.claim.as_deref());
+    let actor = ctx.actor(args.author.as_deref(), args.claim.as_deref())?;
     let outcome = ctx.execute(&mut ledger, &reopen, &actor)?;
     let task = shape::after(&outcome, &task_id).task;
     ctx.output.answer(&Reopened {

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// New status: backlog, ready, in_progress, blocked, done or archived
     #[arg(value_name = "STATUS", value_parser = values::status)]
     pub(crate) status: Status,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
 }
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         task_id: task_id.clone(),
         status: args.status,
     };
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let outcome = ctx.execute(&mut ledger, &set_status, &actor)?;
     let task = shape::after(&outcome, &task_id).task;
     let before = outcome.before.get(&task_id);

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// Id of the task, or the beginning of it
     #[arg(value_name = "TASK_ID", value_parser = values::task_id)]
     pub(crate) task_id: String,
-    /// Claim in this name
+    /// Claim in this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
     /// Record this id of the session or machine

@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         if_expired: args.if_expired,
         lease_minutes: args.lease,
     });
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let outcome = ctx.execute(&mut ledger, &steal, &actor)?;
     let task = shape::after(&outcome, &task_id).task;
     let before = outcome.before.get(&task_id);

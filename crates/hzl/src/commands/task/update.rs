@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Make it a subtask of this task; an empty text makes it a task of its own
     #[arg(long, value_name = "TASK_ID")]
     pub(crate) parent: Option<String>,
-    /// Sign the change with this name
+    /// Sign the change with this name [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
     /// Count as stale after this long in work, such as 30m, 2h or 1d; 0 is never
@@ -132,7 +132,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         // An empty name is nobody, as an empty text clears other fields.
         agent: agent.map(|agent| agent.filter(|name| !name.is_empty())),
     }));
-    let actor = lookup::actor(args.author.as_deref(), None);
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let outcome = ctx.execute(&mut ledger, &update, &actor)?;
     let row = shape::after(&outcome, &task_id);
     let verb = if outcome.events.is_empty() {

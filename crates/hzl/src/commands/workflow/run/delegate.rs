@@ -1,6 +1,7 @@
 //! `hzl workflow run delegate`
 
 use hzl_core::command;
+use hzl_core::command::Actor;
 use hzl_core::command::Transition;
 use hzl_core::ids::ProjectName;
 use hzl_core::ids::TaskId;
@@ -65,6 +66,7 @@ pub(crate) struct Args {
 /// Delegates.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let mut ledger = ctx.ledger(Purpose::Write)?;
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let source = lookup::task(&mut ledger, &args.from)?;
     let operation = Operation {
         workflow: "delegate",
@@ -80,13 +82,17 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         }),
     };
     operation.run(ctx, &mut ledger, text, |batch| {
-        carry_out(args, &source, batch)
+        carry_out(args, &source, &actor, batch)
     })
 }
 
-fn carry_out(args: &Args, source: &TaskId, batch: &mut Batch<'_>) -> Result<Value, CommandError> {
+fn carry_out(
+    args: &Args,
+    source: &TaskId,
+    actor: &Actor,
+    batch: &mut Batch<'_>,
+) -> Result<Value, CommandError> {
     let stored = super::load(batch, source)?;
-    let actor = lookup::actor(args.author.as_deref(), None);
     let delegated = batch.new_task_id();
     let project = args.project.as_deref().map(ProjectName::from);
     let add = super::add(FollowOn {
@@ -96,13 +102,13 @@ fn carry_out(args: &Args, source: &TaskId, batch: &mut Batch<'_>) -> Result<Valu
         agent: args.agent.as_deref(),
         description: None,
     });
-    batch.execute(&add, &actor)?;
+    batch.execute(&add, actor)?;
     if !args.no_depends {
         let wait = command::Command::AddDependency {
             task_id: source.clone(),
             depends_on: delegated.clone(),
         };
-        batch.execute(&wait, &actor)?;
+        batch.execute(&wait, actor)?;
     }
     let note = args.checkpoint.as_deref().map(str::trim);
     let note = note.filter(|note| !note.is_empty());
@@ -119,7 +125,7 @@ fn carry_out(args: &Args, source: &TaskId, batch: &mut Batch<'_>) -> Result<Valu
             data: Some(Map::from_iter(data)),
             progress: None,
         };
-        batch.execute(&checkpoint, &actor)?;
+        batch.execute(&checkpoint, actor)?;
     }
     let is_paused = args.pause_parent && stored.task.status == Status::InProgress;
     if is_paused {
@@ -130,7 +136,7 @@ fn carry_out(args: &Args, source: &TaskId, batch: &mut Batch<'_>) -> Result<Valu
             task_id: source.clone(),
             comment: Some(comment),
         });
-        batch.execute(&block, &actor)?;
+        batch.execute(&block, actor)?;
     }
     Ok(json!({
         "workflow": "delegate",

@@ -1,6 +1,7 @@
 //! `hzl workflow run handoff`
 
 use hzl_core::command;
+use hzl_core::command::Actor;
 use hzl_core::command::Transition;
 use hzl_core::ids::ProjectName;
 use hzl_core::ids::TaskId;
@@ -73,6 +74,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         return Err(CommandError::new(Kind::General, message));
     }
     let mut ledger = ctx.ledger(Purpose::Write)?;
+    let actor = ctx.actor(args.author.as_deref(), None)?;
     let source = lookup::task(&mut ledger, &args.from)?;
     let operation = Operation {
         workflow: "handoff",
@@ -87,11 +89,16 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         }),
     };
     operation.run(ctx, &mut ledger, text, |batch| {
-        carry_out(args, &source, batch)
+        carry_out(args, &source, &actor, batch)
     })
 }
 
-fn carry_out(args: &Args, source: &TaskId, batch: &mut Batch<'_>) -> Result<Value, CommandError> {
+fn carry_out(
+    args: &Args,
+    source: &TaskId,
+    actor: &Actor,
+    batch: &mut Batch<'_>,
+) -> Result<Value, CommandError> {
     let stored = super::load(batch, source)?;
     let status = stored.task.status;
     if !status.is_held() {
@@ -107,7 +114,6 @@ fn carry_out(args: &Args, source: &TaskId, batch: &mut Batch<'_>) -> Result<Valu
     let carried = checkpoints.get(first..).unwrap_or_default();
     let context = cut(&lines(carried), args.carry_max_chars);
 
-    let actor = lookup::actor(args.author.as_deref(), None);
     let follow_on = batch.new_task_id();
     let project = args.project.as_deref().map(ProjectName::from);
     let heading = format!("Handoff context from {source}");
@@ -119,7 +125,7 @@ fn carry_out(args: &Args, source: &TaskId, batch: &mut Batch<'_>) -> Result<Valu
         agent: args.agent.as_deref(),
         description: (!head.is_empty()).then(|| format!("{heading}:\n\n{head}")),
     });
-    batch.execute(&add, &actor)?;
+    batch.execute(&add, actor)?;
     if !context.is_empty() {
         let rest = if rest.is_empty() { &context } else { rest };
         let text = cut(rest, CHECKPOINT_CHARS);
@@ -129,13 +135,13 @@ fn carry_out(args: &Args, source: &TaskId, batch: &mut Batch<'_>) -> Result<Valu
             data: Some(Map::from_iter([("text".to_owned(), json!(text))])),
             progress: None,
         };
-        batch.execute(&checkpoint, &actor)?;
+        batch.execute(&checkpoint, actor)?;
     }
     let complete = command::Command::CompleteTask(Transition {
         task_id: source.clone(),
         comment: None,
     });
-    batch.execute(&complete, &actor)?;
+    batch.execute(&complete, actor)?;
     Ok(json!({
         "workflow": "handoff",
         "source_task_id": source,
