@@ -2,6 +2,7 @@
 
 mod agent;
 mod config;
+mod conflicts;
 mod dep;
 mod doctor;
 mod events;
@@ -45,6 +46,7 @@ pub(crate) enum Command {
     Lock(lock::Args),
     Workflow(workflow::Args),
     Hook(hook::Args),
+    Conflicts(conflicts::Args),
 }
 
 /// Runs a command.
@@ -71,6 +73,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Lock(args) => lock::run(args, ctx),
         Command::Workflow(args) => workflow::run(args, ctx),
         Command::Hook(args) => hook::run(args, ctx),
+        Command::Conflicts(args) => conflicts::run(args, ctx),
         Command::Sync(args) => sync::run(args, ctx),
     }
 }

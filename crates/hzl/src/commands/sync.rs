@@ -248,7 +248,7 @@ impl Answer for Synced {
         ));
         if data.conflicts > 0 {
             md.warning(&format!(
-                "{} writes lost a merge and are listed",
+                "{} writes lost a merge: see `hzl conflicts list`",
                 data.conflicts
             ));
         }

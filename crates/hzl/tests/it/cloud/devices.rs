@@ -162,6 +162,24 @@ fn a_task_claimed_on_both_sides_has_one_owner_and_the_other_is_told() {
     assert_eq!(synced["conflicts"], 1, "{synced}");
     assert_same(&a, &b);
     assert_eq!(b.json(&["task", "show", &task])["task"]["agent"], "ann");
+    let listed = b.json(&["conflicts", "list"]);
+    assert_eq!(listed, a.json(&["conflicts", "list"]));
+    assert_eq!(listed["total"], 1, "{listed}");
+    let lost = &listed["conflicts"][0];
+    assert_eq!(
+        (
+            &lost["event_id"],
+            &lost["task_id"],
+            &lost["title"],
+            &lost["kind"]
+        ),
+        (
+            &claim["id"],
+            &json!(task),
+            &json!("Wanted"),
+            &json!("superseded")
+        )
+    );
     let before = b.event_ids();
     let claim = claim["id"].as_str().unwrap();
     let refused = b.fails(&["task", "complete", &task, "--claim", claim], 7);
