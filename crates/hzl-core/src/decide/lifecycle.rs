@@ -1,6 +1,6 @@
 //! From ready to done and back.
 
-use super::{Draft, Drafts, Facts};
+use super::{Draft, Drafts, Facts, TaskFacts};
 use crate::command::Transition;
 use crate::event::{Payload, StatusChanged};
 use crate::ids::TaskId;
@@ -30,9 +30,7 @@ pub(super) fn complete(
     drafts: Drafts<'_>,
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
-    let loaded = facts.load(&transition.task_id)?;
-    drafts.check_claim(loaded)?;
-    let task = &loaded.task;
+    let task = &own(facts, &drafts, transition)?.task;
     if !task.status.is_held() {
         return Err(wrong_status("complete", task, "in_progress or blocked"));
     }
@@ -44,9 +42,7 @@ pub(super) fn release(
     drafts: Drafts<'_>,
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
-    let loaded = facts.load(&transition.task_id)?;
-    drafts.check_claim(loaded)?;
-    let task = &loaded.task;
+    let task = &own(facts, &drafts, transition)?.task;
     if task.status != Status::InProgress {
         return Err(refuse("release", task, "in_progress"));
     }
@@ -58,9 +54,7 @@ pub(super) fn block(
     drafts: Drafts<'_>,
     transition: &Transition,
 ) -> Result<Vec<Draft>, Rejection> {
-    let loaded = facts.load(&transition.task_id)?;
-    drafts.check_claim(loaded)?;
-    let task = &loaded.task;
+    let task = &own(facts, &drafts, transition)?.task;
     if !task.status.is_held() {
         return Err(wrong_status("block", task, "in_progress or blocked"));
     }
@@ -73,9 +67,7 @@ pub(super) fn unblock(
     transition: &Transition,
     release: bool,
 ) -> Result<Vec<Draft>, Rejection> {
-    let loaded = facts.load(&transition.task_id)?;
-    drafts.check_claim(loaded)?;
-    let task = &loaded.task;
+    let task = &own(facts, &drafts, transition)?.task;
     if task.status != Status::Blocked {
         return Err(refuse("unblock", task, "blocked"));
     }
@@ -100,6 +92,17 @@ pub(super) fn reopen(
         return Err(refuse("reopen", task, "done"));
     }
     finish(drafts, task, to, transition)
+}
+
+/// Loads the task, unless the caller has lost it.
+fn own<'a>(
+    facts: &'a Facts,
+    drafts: &Drafts<'_>,
+    transition: &Transition,
+) -> Result<&'a TaskFacts, Rejection> {
+    let loaded = facts.load(&transition.task_id)?;
+    drafts.check_claim(loaded)?;
+    Ok(loaded)
 }
 
 fn finish(

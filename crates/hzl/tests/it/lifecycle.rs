@@ -126,7 +126,7 @@ fn people_are_told_what_was_done() {
     line(&["start", &task]);
     assert_eq!(
         line(&["release", &task]),
-        format!("✓ Released T ({task})\n")
+        format!("✓ Released T ({task}), now ready\n")
     );
     assert_eq!(
         line(&["set-status", &task, "blocked"]),
@@ -134,6 +134,6 @@ fn people_are_told_what_was_done() {
     );
     assert_eq!(
         line(&["complete", &task]),
-        format!("✓ Completed T ({task})\n")
+        format!("✓ Completed T ({task}), now done\n")
     );
 }

@@ -262,11 +262,8 @@ fn people_are_told_what_was_done() {
     let says = |line: &[&str], expected: &str| {
         assert_eq!(md(&home, line), expected.replace("ID", &task));
     };
-    says(&["block", &task], "✓ Blocked T (ID)\n");
-    says(
-        &["unblock", &task],
-        "✓ Unblocked T (ID), it is in_progress now\n",
-    );
+    says(&["block", &task], "✓ Blocked T (ID), now blocked\n");
+    says(&["unblock", &task], "✓ Unblocked T (ID), now in_progress\n");
     let stolen = md(
         &home,
         &["steal", &task, "--agent", "bob", "--force", "-l", "5"],
@@ -279,6 +276,6 @@ fn people_are_told_what_was_done() {
         "{stolen}"
     );
     home.json(&["task", "complete", &task]);
-    says(&["reopen", &task], "✓ Reopened T (ID), it is ready now\n");
-    says(&["archive", &task], "✓ Archived T (ID)\n");
+    says(&["reopen", &task], "✓ Reopened T (ID), now ready\n");
+    says(&["archive", &task], "✓ Archived T (ID), now archived\n");
 }

@@ -32,6 +32,7 @@ pub(super) mod lookup;
 pub(super) mod shape;
 
 mod trace;
+mod transition;
 
 pub(crate) use shape::stale_minutes;
 

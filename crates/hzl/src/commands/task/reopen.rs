@@ -1,18 +1,12 @@
 //! `hzl task reopen`
 
-use hzl_core::command;
-use hzl_core::command::Transition;
-use hzl_core::ids::TaskId;
+use hzl_core::command::Command;
 use hzl_core::task::Status;
-use serde::Serialize;
 
-use super::lookup;
-use super::shape;
+use super::transition::Settled;
+use super::transition::TransitionArgs;
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
-use crate::output::Answer;
-use crate::output::Md;
 use crate::values;
 
 /// Take up a finished task again
@@ -23,57 +17,17 @@ use crate::values;
   hzl task reopen 01K9ZZ3D
   hzl task reopen 01K9ZZ3D -s backlog --author ada --comment \"Came back in 1.5\"")]
 pub(crate) struct Args {
-    /// Id of the task, or the beginning of it
-    #[arg(value_name = "TASK_ID", value_parser = values::task_id)]
-    pub(crate) task_id: String,
+    #[command(flatten)]
+    pub(crate) transition: TransitionArgs,
     /// Put it into this status: ready or backlog
     #[arg(short, long, value_name = "STATUS", default_value = "ready", value_parser = values::reopened_status)]
     pub(crate) status: Status,
-    /// Add a comment
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) comment: Option<String>,
-    /// Sign the change with this name [default: HZL_AGENT]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) author: Option<String>,
-    /// Act only while this claim is current
-    #[arg(long, value_name = "CLAIM_ID")]
-    pub(crate) claim: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Reopened {
-    task_id: TaskId,
-    title: String,
-    status: Status,
 }
 
 /// Reopens the task.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Write)?;
-    let task_id = lookup::task(&mut ledger, &args.task_id)?;
-    let transition = Transition {
-        task_id: task_id.clone(),
-        comment: args.comment.clone(),
-    };
-    let reopen = command::Command::ReopenTask {
-        transition,
-        to: args.status,
-    };
-    let actor = ctx.actor(args.author.as_deref(), args.claim.as_deref())?;
-    let outcome = ctx.execute(&mut ledger, &reopen, &actor)?;
-    let task = shape::after(&outcome, &task_id).task;
-    ctx.output.answer(&Reopened {
-        task_id,
-        title: task.title,
-        status: task.status,
-    })
-}
-
-impl Answer for Reopened {
-    fn md(&self, md: &mut Md) {
-        md.ok(&format!(
-            "Reopened {} ({}), it is {} now",
-            self.title, self.task_id, self.status
-        ));
-    }
+    let to = args.status;
+    let reopen = |transition| Command::ReopenTask { transition, to };
+    let task = args.transition.carry_out(ctx, reopen)?;
+    ctx.output.answer(&Settled::new(task, "Reopened"))
 }
