@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::event::Field;
 use crate::ids::{EventId, ProjectName, TaskId};
 use crate::task::Status;
 use crate::time::Timestamp;
@@ -286,6 +287,41 @@ pub struct UpdateTask {
     pub parent: Option<Option<TaskId>>,
     /// Routing; `Some(None)` removes it.
     pub agent: Option<Option<String>>,
+}
+
+impl UpdateTask {
+    /// An update that gives one field this value, as `task_updated` has it; `None` for a value that the
+    /// field cannot have.
+    pub fn of_field(task_id: TaskId, field: Field, value: &Value) -> Option<Self> {
+        let mut update = Self {
+            task_id,
+            ..Self::default()
+        };
+        match field {
+            Field::Title => update.title = Some(value.as_str()?.to_owned()),
+            Field::Description => update.description = Some(text(value)?.unwrap_or_default()),
+            Field::Links => update.links = Some(serde_json::from_value(value.clone()).ok()?),
+            Field::Tags => update.tags = Some(serde_json::from_value(value.clone()).ok()?),
+            Field::Priority => update.priority = Some(serde_json::from_value(value.clone()).ok()?),
+            Field::DueAt => update.due_at = Some(text(value)?),
+            Field::Metadata => update.metadata = Some(value.as_object()?.clone()),
+            Field::StaleAfterMinutes => {
+                update.stale_after_minutes = Some(serde_json::from_value(value.clone()).ok()?);
+            }
+            Field::ParentId => update.parent = Some(text(value)?.map(TaskId::new)),
+            Field::Agent => update.agent = Some(text(value)?),
+        }
+        Some(update)
+    }
+}
+
+/// A text or null.
+#[expect(clippy::option_option, reason = "no value is not the value null")]
+fn text(value: &Value) -> Option<Option<String>> {
+    if value.is_null() {
+        return Some(None);
+    }
+    value.as_str().map(|text| Some(text.to_owned()))
 }
 
 impl Command {

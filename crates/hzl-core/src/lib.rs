@@ -20,6 +20,7 @@ pub mod limits;
 pub mod order;
 pub mod project;
 pub mod rejection;
+pub mod restore;
 pub mod stamp;
 pub mod task;
 pub mod time;

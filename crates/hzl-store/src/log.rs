@@ -79,6 +79,18 @@ pub fn find_end(conn: &Connection) -> Result<Option<LogEnd>> {
         .on(conn, "read the event log")
 }
 
+/// Counts the events.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn count(conn: &Connection) -> Result<u64> {
+    conn.query_row("select count(*) from events", [], |row| {
+        row.get::<_, i64>(0)
+    })
+    .map(|count| u64::try_from(count).unwrap_or(0))
+    .on(conn, "count the events")
+}
+
 const OWN_LAST: &str = "
     select timestamp from events e
      where e.id = (select max(id) from events)
@@ -423,6 +435,22 @@ pub fn list_stored_of_task(
         .on(conn, "read the events of a task")?;
     rows.collect::<rusqlite::Result<_>>()
         .on(conn, "read the events of a task")
+}
+
+/// Finds an event by its id, as it is stored.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn find_stored(conn: &Connection, event_id: &EventId) -> Result<Option<StoredEvent>> {
+    let sql = format!("select {STORED_COLUMNS} from events where event_id = :event_id");
+    let mut statement = conn.prepare_cached(&sql).on(conn, "read the event log")?;
+    statement
+        .query_row(
+            named_params! { ":event_id": event_id.as_str() },
+            read_stored,
+        )
+        .optional()
+        .on(conn, "read the event log")
 }
 
 /// Reads one row of the stored columns.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ArgAction;
 use clap::CommandFactory as _;
 use clap::Parser;
 use clap::ValueEnum as _;
@@ -53,14 +54,18 @@ pub(crate) fn command() -> clap::Command {
     command
 }
 
-/// The last of a repeated option wins, so that a wrapper script can set defaults. Values may begin
+/// One `help` command is enough. The last of a repeated option wins, so that a wrapper script can set defaults. Values may begin
 /// with a dash: `normalize` has already refused those that are options.
 fn tuned(command: clap::Command) -> clap::Command {
     command
         .args_override_self(true)
+        .disable_help_subcommand(true)
         .mut_args(|argument| {
             let takes_value = argument.get_action().takes_values();
-            argument.allow_hyphen_values(takes_value)
+            // A list of arguments would take the options behind it.
+            let is_list =
+                argument.is_positional() && matches!(argument.get_action(), ArgAction::Append);
+            argument.allow_hyphen_values(takes_value && !is_list)
         })
         .mut_subcommands(tuned)
 }
@@ -104,9 +109,7 @@ mod tests {
     fn walk(command: &clap::Command, path: &str, visit: &mut impl FnMut(&clap::Command, &str)) {
         visit(command, path);
         for inner in command.get_subcommands() {
-            if inner.get_name() != "help" {
-                walk(inner, &format!("{path} {}", inner.get_name()), visit);
-            }
+            walk(inner, &format!("{path} {}", inner.get_name()), visit);
         }
     }
 

@@ -54,6 +54,30 @@ pub(crate) enum Kind {
     ReaderGone,
 }
 
+impl Kind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 18] = [
+        Self::General,
+        Self::ConfigInvalid,
+        Self::Usage,
+        Self::Input,
+        Self::InvalidTransition,
+        Self::InvalidProgress,
+        Self::InvalidDueMonth,
+        Self::NotFound,
+        Self::Database,
+        Self::CommitUnknown,
+        Self::Validation,
+        Self::ClaimLost,
+        Self::SyncUnavailable,
+        Self::SyncRejected,
+        Self::CloudChanged,
+        Self::MergeRequired,
+        Self::WaitTimeout,
+        Self::ReaderGone,
+    ];
+}
+
 /// A failed command. Small, because every `Result` carries it; see [`Report`] for what it says.
 #[derive(Debug)]
 pub(crate) struct CommandError(Box<Report>);

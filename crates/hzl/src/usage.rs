@@ -36,7 +36,7 @@ pub(crate) fn from_refusal(refusal: &Refusal, root: &Command) -> CommandError {
         meant_name = Some(name.clone());
         hints.push(shown(line, &refusal.line.secrets));
     }
-    hints.push(help_of(root, &refusal.line.path));
+    hints.push(help_of(&refusal.line.path));
 
     let mut error = start(&refusal.message, &refusal.reason, &refusal.line);
     if !about.has_subcommands() {
@@ -60,20 +60,20 @@ pub(crate) fn from_clap(error: &clap::Error, line: &Line, root: &Command) -> Com
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        return missing_command(command, line, root);
+        return missing_command(command, line);
     }
     let value_error = std::error::Error::source(error)
         .and_then(|source| source.downcast_ref::<ValueError>())
         .filter(|_| error.kind() == ErrorKind::ValueValidation);
     if let Some(value) = value_error {
-        return bad_value(value, error, line, command, root);
+        return bad_value(value, error, line, command);
     }
     let message = first_paragraph(error);
     let reason = error.kind().to_string();
     start(&message, &reason, line)
         .detail("preferred_syntax", syntax(command))
         .detail("examples", examples(command))
-        .hint(help_of(root, &line.path))
+        .hint(help_of(&line.path))
 }
 
 /// Returns a usage failure that a command finds itself, after parsing.
@@ -81,11 +81,11 @@ pub(crate) fn after_parsing(message: impl Into<String>) -> CommandError {
     CommandError::new(Kind::Usage, message)
 }
 
-fn missing_command(command: &Command, line: &Line, root: &Command) -> CommandError {
+fn missing_command(command: &Command, line: &Line) -> CommandError {
     let path = words(&line.path);
     let subcommands = command.get_subcommands();
     let commands: Vec<&str> = subcommands
-        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+        .filter(|command| !command.is_hide_set())
         .map(Command::get_name)
         .collect();
     let message = format!("`{path}` needs a command");
@@ -93,7 +93,7 @@ fn missing_command(command: &Command, line: &Line, root: &Command) -> CommandErr
     let mut error = start(&message, &reason, line)
         .detail("examples", examples(command))
         .detail("commands", commands)
-        .hint(help_of(root, &line.path));
+        .hint(help_of(&line.path));
     error.help = Some(command.clone().render_help().to_string());
     error
 }
@@ -103,7 +103,6 @@ fn bad_value(
     error: &clap::Error,
     line: &Line,
     command: &Command,
-    root: &Command,
 ) -> CommandError {
     let mut failure = match value.class {
         Class::Usage => start(&value.message, "a value is not acceptable", line)
@@ -114,7 +113,7 @@ fn bad_value(
     if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) {
         failure = failure.detail("argument", argument.as_str());
     }
-    failure.hint(help_of(root, &line.path))
+    failure.hint(help_of(&line.path))
 }
 
 fn start(message: &str, reason: &str, line: &Line) -> CommandError {
@@ -187,13 +186,7 @@ fn examples(command: &Command) -> Vec<String> {
         .collect()
 }
 
-fn help_of(root: &Command, path: &[String]) -> String {
-    // `help task` is a command of its own without help.
-    let path = if find(root, path).get_name() == "help" {
-        &[]
-    } else {
-        path
-    };
+fn help_of(path: &[String]) -> String {
     format!("{} --help", words(path))
 }
 

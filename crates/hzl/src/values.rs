@@ -259,8 +259,17 @@ pub(crate) fn json_object(text: &str) -> Parsed<Map<String, Value>> {
 
 /// Parses a task id or the beginning of one. Only the empty text is refused here.
 pub(crate) fn task_id(text: &str) -> Parsed<String> {
+    id("task id", text)
+}
+
+/// Parses an event id or the beginning of one. Only the empty text is refused here.
+pub(crate) fn event_id(text: &str) -> Parsed<String> {
+    id("event id", text)
+}
+
+fn id(what: &str, text: &str) -> Parsed<String> {
     match text.trim() {
-        "" => Err(input("task id is empty".to_owned())),
+        "" => Err(input(format!("{what} is empty"))),
         id => Ok(id.to_owned()),
     }
 }

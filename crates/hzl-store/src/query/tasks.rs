@@ -203,6 +203,18 @@ const SUBTASKS: &str = concat!(
     " from p_tasks where parent_id = :task_id order by priority desc, created_at, task_id"
 );
 
+/// Counts all tasks, archived ones included.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn count(cache: &Connection) -> Result<u64> {
+    cache
+        .query_row("select count(*) from p_tasks", [], |row| {
+            super::count_column(row, 0)
+        })
+        .on(cache, "count tasks")
+}
+
 /// Lists the subtasks of a task, of any status.
 ///
 /// # Errors

@@ -7,10 +7,12 @@ mod dep;
 mod doctor;
 mod events;
 mod guide;
+mod help;
 mod hook;
 mod init;
 mod lock;
 mod project;
+mod rebuild;
 mod sample_project;
 mod stats;
 mod status;
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Workflow(workflow::Args),
     Hook(hook::Args),
     Conflicts(conflicts::Args),
+    Rebuild(rebuild::Args),
+    Help(help::Args),
 }
 
 /// Runs a command.
@@ -75,5 +79,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Hook(args) => hook::run(args, ctx),
         Command::Conflicts(args) => conflicts::run(args, ctx),
         Command::Sync(args) => sync::run(args, ctx),
+        Command::Rebuild(args) => rebuild::run(args, ctx),
+        Command::Help(args) => help::run(args, ctx),
     }
 }

@@ -84,8 +84,11 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let policy = ctx.config()?.sync.policy;
     let mut ledger = ctx.ledger(Purpose::Inspect)?;
     let sync = status::load(&ledger.files().events)?;
-    let (conflicts, state_sum) =
-        ledger.read(|cache| Ok((conflicts::count(cache)?, projector::state_sum(cache)?)))?;
+    let acknowledged = conflicts::load_acknowledged(&ledger.files().events)?;
+    let (conflicts, state_sum) = ledger.read(|cache| {
+        let open = conflicts::count_open(cache, &acknowledged)?;
+        Ok((open, projector::state_sum(cache)?))
+    })?;
     let database = ctx.database()?;
     // Where nothing is synced and never was, nothing waits to be sent.
     let is_shared = target.is_some() || sync.cloud_instance_id.is_some();

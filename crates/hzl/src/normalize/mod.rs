@@ -199,6 +199,13 @@ impl<'a> Walk<'a> {
             self.enter(found);
             return Ok(());
         }
+        if token == "help" {
+            // `hzl task help claim` asks what `hzl help task claim` does.
+            self.line.arguments.insert(0, token.to_owned());
+            self.line.arguments.extend(self.rest.drain(..));
+            self.line.path = vec![token.to_owned()];
+            return Ok(());
+        }
         let is_task = self.line.path == ["task"];
         if is_task
             && token == "next"
@@ -276,7 +283,7 @@ impl Walk<'_> {
         let group = self.group();
         let names = self.command.get_subcommands();
         let names: Vec<&str> = names
-            .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+            .filter(|command| !command.is_hide_set())
             .map(Command::get_name)
             .collect();
         let (meant, reason) = match guess(token, &names) {

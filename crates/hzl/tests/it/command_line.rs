@@ -119,3 +119,25 @@ fn an_argument_that_is_not_text_is_refused() {
     assert_eq!(run.status.code(), Some(2));
     assert!(run.stdout.starts_with(b"{\"schema_version\""));
 }
+
+#[test]
+fn help_explains_commands_and_exit_codes() {
+    let home = home();
+    let help = home.hzl(&["task", "claim", "--help"]).stdout;
+    for line in [&["help", "task", "claim"][..], &["task", "help", "claim"]] {
+        assert_eq!(home.hzl(line).stdout, help, "{line:?}");
+    }
+    let root = home.hzl(&["--help"]).stdout;
+    assert_eq!(home.hzl(&["help"]).stdout, root);
+    let error = refused(&["help", "task", "clam"]);
+    assert!(error["message"].as_str().unwrap().contains("`task clam`"));
+
+    let table = home.json(&["help", "exit-codes"]);
+    let rows = table["exit_codes"].as_array().unwrap();
+    assert_eq!(rows[0]["exit"], 0);
+    let lost = rows.iter().find(|row| row["code"] == "claim_lost").unwrap();
+    assert_eq!(lost["exit"], 7);
+    let md = home.hzl(&["help", "exit-codes", "--format", "md"]);
+    assert!(md.stdout.contains("claim_lost"), "{md}");
+    assert!(!home.data().exists(), "help touches nothing");
+}

@@ -170,3 +170,29 @@ fn a_token_that_others_can_read_is_a_warning() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(home.json(&["doctor"])["checks"]["config"]["status"], "pass");
 }
+
+#[test]
+fn a_rebuild_changes_nothing_and_heals_what_is_wrong() {
+    let home = home();
+    home.json(&["sample-project", "create"]);
+    let hash = home.json(&["status"])["data"]["stateHash"].clone();
+    let rebuilt = home.json(&["rebuild"]);
+    assert_eq!(rebuilt["rebuilt"], true);
+    assert_eq!(rebuilt["tasks"], 18);
+    assert_eq!(rebuilt["events"], crate::log(&home).len());
+    assert_eq!(rebuilt["state_hash"], hash);
+
+    let cache = rusqlite::Connection::open(home.data().join("hzl/cache.db")).expect("a cache");
+    cache
+        .execute_batch("update p_tasks set title = 'wrong'")
+        .expect("it can be spoilt");
+    drop(cache);
+    let titles = || home.json(&["task", "list"])["tasks"].to_string();
+    assert!(titles().contains("wrong"));
+    let md = home.hzl(&["rebuild", "--format", "md"]);
+    assert!(md.stdout.starts_with("✓ Rebuilt 18 tasks from "), "{md}");
+    assert_eq!(
+        home.json(&["doctor"])["checks"]["projections"]["status"],
+        "pass"
+    );
+}

@@ -145,7 +145,7 @@ fn a_task_goes_from_the_archive_to_the_backlog() {
         "md",
     ];
     let md = home.hzl(&line);
-    assert!(md.stdout.contains("it is backlog now"), "{md}");
+    assert!(md.stdout.contains("now backlog"), "{md}");
 }
 
 #[test]
