@@ -170,6 +170,15 @@ impl Error {
 }
 
 impl Error {
+    /// The error that a check of the database has found this wrong.
+    pub(crate) fn damaged(path: &Path, finding: String) -> Self {
+        let code = ffi::Error::new(ffi::SQLITE_CORRUPT);
+        Self::Corrupt {
+            path: path.to_owned(),
+            source: rusqlite::Error::SqliteFailure(code, Some(finding)),
+        }
+    }
+
     /// Tells whether a row broke a constraint of its table.
     pub(crate) fn is_constraint(&self) -> bool {
         let code = |error: &ffi::Error| error.extended_code & 0xff == ffi::SQLITE_CONSTRAINT;

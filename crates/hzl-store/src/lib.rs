@@ -6,6 +6,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod backup;
 pub mod batch;
 pub mod busy;
 pub mod catch_up;
@@ -27,6 +28,7 @@ pub mod schema;
 pub mod source;
 pub mod state;
 pub mod transaction;
+pub mod transfer;
 pub mod workflow;
 
 mod connect;

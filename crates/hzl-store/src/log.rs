@@ -6,6 +6,7 @@
 
 use hzl_core::event::{Event, PROJECT_TASK_ID, Payload, PlacedEvent, SCHEMA_VERSION};
 use hzl_core::ids::{DeviceId, EventId, TaskId};
+use hzl_core::limits;
 use hzl_core::order::Position;
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
@@ -201,6 +202,20 @@ pub fn append_stored(conn: &Connection, event: &StoredEvent) -> Result<i64> {
             ":epoch": event.epoch,
         })
         .on(conn, "append to the event log")
+}
+
+/// Why this cannot be an event, wherever it comes from; `None`: it can.
+pub fn unacceptable(event: &StoredEvent) -> Option<&'static str> {
+    let short = |text: &str| !text.is_empty() && text.len() <= 4 * limits::IDENTIFIER_CHARS;
+    if event.data.len() > limits::EVENT_BYTES {
+        Some("its data is too large")
+    } else if !short(event.event_id.as_str()) || !short(&event.task_id) || !short(&event.kind) {
+        Some("an id or its type is empty or too long")
+    } else if serde_json::from_str::<serde::de::IgnoredAny>(&event.data).is_err() {
+        Some("its data is not JSON")
+    } else {
+        None
+    }
 }
 
 /// The columns of an event at its place; every reader of [`read_placed`] selects these, in this order.

@@ -158,6 +158,8 @@ mod tests {
         walk(&root, "hzl", &mut |command, path| {
             let examples = command.get_after_help().map(ToString::to_string);
             for line in examples.unwrap_or_default().lines().skip(1) {
+                // What a shell does with the output is not for us to parse.
+                let line = line.split(" | ").next().unwrap_or(line);
                 let Some(words) = split(line).strip_prefix(&["hzl".to_owned()]).map(Vec::from)
                 else {
                     continue;

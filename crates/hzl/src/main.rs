@@ -14,6 +14,8 @@ mod defaults;
 mod environment;
 mod error;
 mod exit;
+mod ndjson;
+mod new_file;
 mod normalize;
 mod output;
 mod paths;

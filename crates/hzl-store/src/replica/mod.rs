@@ -14,7 +14,7 @@ use hzl_core::ids::DeviceId;
 use rusqlite::{Connection, named_params};
 
 pub use self::outgoing::{CHUNK_BYTES, CHUNK_EVENTS, COMMAND_BYTES, count_pending};
-use self::settle::set_rewind_points;
+pub(crate) use self::settle::{advance_watermark, become_device, set_rewind_points};
 use crate::catch_up::ReadTransaction;
 use crate::checkpoint;
 use crate::digest::StateSum;
@@ -152,9 +152,7 @@ impl Ledger {
     pub fn join(&mut self, instance_id: &str, rewind_points: &[i64]) -> Result<()> {
         let queue = self.queue();
         let transaction = WriteTransaction::begin(&self.files.events)?;
-        transaction
-            .execute(SET_INSTANCE, named_params! { ":instance_id": instance_id })
-            .on(&transaction, "join the cloud ledger")?;
+        set_instance(&transaction, instance_id)?;
         state::set(&transaction, Key::CloudInstanceId, Some(instance_id))?;
         set_rewind_points(&transaction, rewind_points)?;
         transaction.commit_log(None)?;
@@ -218,6 +216,13 @@ impl Ledger {
             std::time::Duration::from_secs(10),
         )
     }
+}
+
+/// Gives the ledger another identity.
+pub(crate) fn set_instance(log: &Connection, instance_id: &str) -> Result<()> {
+    log.execute(SET_INSTANCE, named_params! { ":instance_id": instance_id })
+        .on(log, "take over the ledger's identity")
+        .map(drop)
 }
 
 fn cloud_cursor(log: &Connection) -> Result<Option<CloudCursor>> {

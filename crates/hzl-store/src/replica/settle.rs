@@ -1,7 +1,6 @@
 //! Taking the cloud's rows over, and setting aside what cannot be taken or sent.
 
 use hzl_core::ids::{DeviceId, EventId};
-use hzl_core::limits;
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
@@ -71,7 +70,7 @@ impl Ledger {
             state::set_number(&transaction, Key::Generation, before.generation + 1)?;
         }
         if settled.became_clone {
-            become_clone(&transaction, &before, &self.ids.new_id(now))?;
+            become_device(&transaction, &before, &self.ids.new_id(now))?;
         }
         if let Some(last) = rows.last() {
             state::set_number(&transaction, Key::CursorSeq, last.seq)?;
@@ -175,7 +174,7 @@ impl Settler<'_> {
             )
             .optional()
             .on(self.log, "settle an event")?;
-        let reason = unacceptable(row);
+        let reason = log::unacceptable(&row.event);
         match known {
             Some((_, _, Some(_))) => {}
             Some((mine, aside, None)) if same_content(&mine, &row.event) => {
@@ -276,21 +275,6 @@ impl Settler<'_> {
     }
 }
 
-/// Why a row of the cloud cannot be an event; `None`: it can.
-fn unacceptable(row: &CloudRow) -> Option<&'static str> {
-    let event = &row.event;
-    let short = |text: &str| !text.is_empty() && text.len() <= 4 * limits::IDENTIFIER_CHARS;
-    if event.data.len() > limits::EVENT_BYTES {
-        Some("its data is too large")
-    } else if !short(event.event_id.as_str()) || !short(&event.task_id) || !short(&event.kind) {
-        Some("an id or its type is empty or too long")
-    } else if serde_json::from_str::<serde::de::IgnoredAny>(&event.data).is_err() {
-        Some("its data is not JSON")
-    } else {
-        None
-    }
-}
-
 /// The same event, whatever row it stands in.
 fn same_content(mine: &StoredEvent, theirs: &StoredEvent) -> bool {
     StoredEvent {
@@ -355,7 +339,7 @@ const RENAME_RESENT: &str = "
 
 /// A copied disk or a restored backup becomes a device of its own. Its tail follows: a tail event has
 /// no device until it is pushed, except rows that were sent before under the old id.
-fn become_clone(log: &Connection, before: &SyncState, new_device: &str) -> Result<()> {
+pub(crate) fn become_device(log: &Connection, before: &SyncState, new_device: &str) -> Result<()> {
     log.execute(
         RENAME_RESENT,
         named_params! { ":old": before.device.as_str(), ":new": new_device },
@@ -374,7 +358,7 @@ const LAST_ROWID: &str = "
     select coalesce(max(id), 0) from events";
 
 /// Moves the row id up to which everything is settled: it keeps looking for the tail cheap.
-pub(super) fn advance_watermark(log: &Connection) -> Result<()> {
+pub(crate) fn advance_watermark(log: &Connection) -> Result<()> {
     let settled = state::number(log, Key::SettledRowid)?;
     let next: Option<i64> = log
         .query_row(
@@ -396,7 +380,7 @@ pub(super) fn advance_watermark(log: &Connection) -> Result<()> {
     }
 }
 
-pub(super) fn set_rewind_points(log: &Connection, rewind_points: &[i64]) -> Result<()> {
+pub(crate) fn set_rewind_points(log: &Connection, rewind_points: &[i64]) -> Result<()> {
     let text = serde_json::to_string(rewind_points).expect("numbers are JSON");
     state::set(log, Key::RewindPoints, Some(&text))
 }

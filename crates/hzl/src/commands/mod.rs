@@ -1,18 +1,22 @@
 //! The commands, mirroring the command tree: one file per leaf, holding its `Args` and its `run`.
 
 mod agent;
+mod backup;
 mod config;
 mod conflicts;
 mod dep;
 mod doctor;
-mod events;
+pub(crate) mod events;
+mod export;
 mod guide;
 mod help;
 mod hook;
+mod import;
 mod init;
 mod lock;
 mod project;
 mod rebuild;
+mod restore;
 mod sample_project;
 mod stats;
 mod status;
@@ -50,6 +54,10 @@ pub(crate) enum Command {
     Hook(hook::Args),
     Conflicts(conflicts::Args),
     Rebuild(rebuild::Args),
+    Export(export::Args),
+    Import(import::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Help(help::Args),
 }
 
@@ -80,6 +88,10 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Conflicts(args) => conflicts::run(args, ctx),
         Command::Sync(args) => sync::run(args, ctx),
         Command::Rebuild(args) => rebuild::run(args, ctx),
+        Command::Export(args) => export::run(args, ctx),
+        Command::Import(args) => import::run(args, ctx),
+        Command::Backup(args) => backup::run(args, ctx),
+        Command::Restore(args) => restore::run(args, ctx),
         Command::Help(args) => help::run(args, ctx),
     }
 }

@@ -30,6 +30,7 @@ mod secrets;
 mod settings;
 mod tasks;
 mod text;
+mod transfer;
 mod transitions;
 mod workflows;
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::json;
+
 use super::Cloud;
 use super::Device;
 use super::assert_same;
@@ -103,4 +105,88 @@ fn a_lost_machine_is_replaced_by_a_blank_one() {
         (again["pushed"].as_u64(), again["pulled"].as_u64()),
         (Some(0), Some(0))
     );
+}
+
+#[test]
+fn an_import_into_an_empty_store_is_a_replica_that_goes_on_syncing() {
+    let cloud = Cloud::start();
+    let (a, b) = (cloud.device(), cloud.device());
+    let task = add(&a, &["Shared", "-s", "ready"]);
+    a.sync();
+    b.sync();
+    a.json(&["task", "update", &task, "--title", "By A"]);
+    b.json(&["task", "update", &task, "--title", "By B"]);
+    b.json(&["task", "claim", &task, "--agent", "bob"]);
+    a.sync();
+    b.sync();
+    add(&b, &["Not sent yet"]);
+    let export = b.hzl(&["export"]).stdout;
+    let c = cloud.device();
+    let imported = c.call(&["import", "-"]).stdin(export).json();
+    assert_eq!(imported["became_replica"], true);
+    assert_eq!(c.hash(), b.hash(), "conflicts and all");
+    let synced = c.sync();
+    assert_eq!(synced["pulled"], 0, "it has everything: {synced}");
+    assert_eq!(synced["pushed"], 1, "what B had not sent: {synced}");
+    b.sync();
+    a.sync();
+    c.sync();
+    assert_same(&b, &c);
+    assert_same(&a, &c);
+}
+
+#[test]
+fn another_ledger_is_imported_into_a_synced_one() {
+    let (ours, theirs) = (Cloud::start(), Cloud::start());
+    let (a, b) = (ours.device(), ours.device());
+    add(&a, &["Ours"]);
+    a.sync();
+    b.sync();
+    let (x, y) = (theirs.device(), theirs.device());
+    let task = add(&x, &["Theirs", "-s", "ready"]);
+    x.sync();
+    y.sync();
+    y.json(&["task", "update", &task, "--title", "Theirs, better"]);
+    y.json(&["task", "claim", &task, "--agent", "yan"]);
+    y.sync();
+    x.sync();
+    let export = x.hzl(&["export"]).stdout;
+    for device in [&a, &b] {
+        let done = device.call(&["import", "-"]).stdin(export.clone()).json();
+        assert_eq!(done["became_replica"], false);
+    }
+    a.sync();
+    b.sync();
+    a.sync();
+    assert_same(&a, &b);
+    let shown = a.json(&["task", "show", &task])["task"].clone();
+    assert_eq!(
+        (&shown["title"], &shown["agent"]),
+        (&json!("Theirs, better"), &json!("yan"))
+    );
+    assert_eq!(a.json(&["task", "list"])["total"], 2);
+}
+
+#[test]
+fn a_restored_backup_of_a_synced_ledger_catches_up() {
+    let cloud = Cloud::start();
+    let (a, b) = (cloud.device(), cloud.device());
+    let task = add(&a, &["Early", "-s", "ready"]);
+    a.sync();
+    let unsent = add(&a, &["Not sent before the backup"]);
+    let file = a.path().join("ledger.db");
+    let file = file.to_str().unwrap();
+    a.json(&["backup", file]);
+    a.sync();
+    a.json(&["task", "claim", &task, "--agent", "ann"]);
+    a.sync();
+    a.json(&["restore", file, "--force"]);
+    assert_eq!(a.json(&["task", "show", &task])["task"]["status"], "ready");
+    a.json(&["task", "comment", &unsent, "after the restore"]);
+    a.sync();
+    b.sync();
+    assert_eq!(a.json(&["task", "show", &task])["task"]["agent"], "ann");
+    assert_same(&a, &b);
+    let comments = b.json(&["task", "show", &unsent])["comments"].clone();
+    assert_eq!(comments.as_array().unwrap().len(), 1);
 }
