@@ -221,10 +221,9 @@ impl TaskFold {
             } else {
                 task.agent = owner.or_else(|| task.agent.take());
             }
-            task.lease_until = change
-                .lease_until
-                .as_deref()
-                .and_then(|end| lease_end(end, placed));
+            let lease = change.lease_until.as_deref();
+            task.memory.lease_ms = lease.and_then(|end| lease_ms(end, placed));
+            task.lease_until = lease.and_then(|end| lease_end(end, placed));
         } else {
             if to == Status::Blocked {
                 if from != Status::Blocked {
@@ -279,6 +278,7 @@ impl TaskFold {
         let end = lease_end(&renewed.lease_until, placed);
         if renewed.claim.is_some() && renewed.claim == task.claim && task.is_owned() {
             if end > task.lease_until {
+                task.memory.lease_ms = lease_ms(&renewed.lease_until, placed);
                 task.lease_until = end;
                 task.updated_at = task.updated_at.max(placed.effective_ts());
             }
@@ -583,6 +583,7 @@ fn create(
             has_device: false,
             claim_is_legacy: false,
             claim_is_over: false,
+            lease_ms: None,
         },
     }
 }
@@ -601,10 +602,12 @@ fn touch(task: &mut Task, placed: &PlacedEvent) {
 
 /// A lease lasts as long as its writer meant, from the event's effective time.
 fn lease_end(until: &str, placed: &PlacedEvent) -> Option<Timestamp> {
-    let length = Timestamp::parse(until)?
-        .millis()
-        .saturating_sub(placed.event.timestamp.millis());
-    Some(placed.effective_ts().plus_millis(length))
+    lease_ms(until, placed).map(|length| placed.effective_ts().plus_millis(length))
+}
+
+fn lease_ms(until: &str, placed: &PlacedEvent) -> Option<i64> {
+    let until = Timestamp::parse(until)?.millis();
+    Some(until.saturating_sub(placed.event.timestamp.millis()))
 }
 
 fn conflict(

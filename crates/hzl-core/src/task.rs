@@ -147,6 +147,9 @@ pub struct Memory {
     /// the task is blocked and unblocked afterwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub claim_is_over: bool,
+    /// How long the lease was meant to be when it was last asked for, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<i64>,
 }
 
 /// The last write about one dependency.

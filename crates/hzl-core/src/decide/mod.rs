@@ -173,7 +173,7 @@ pub fn decide(
             name,
             data,
             progress,
-        } => note::checkpoint(facts, drafts, task_id, name, data.as_ref(), *progress),
+        } => note::checkpoint(facts, drafts, task_id, name, data.as_ref(), *progress, now),
         Command::PruneTasks(_) => prune::prune(facts, drafts),
     }
 }

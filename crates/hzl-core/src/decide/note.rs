@@ -3,10 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::{Draft, Drafts, Facts, check};
-use crate::event::{CheckpointRecorded, CommentAdded, Payload};
+use crate::command::Actor;
+use crate::event::{CheckpointRecorded, CommentAdded, LeaseRenewed, Payload};
 use crate::ids::TaskId;
 use crate::limits;
 use crate::rejection::Rejection;
+use crate::task::Task;
+use crate::time::Timestamp;
 
 pub(super) fn comment(
     facts: &Facts,
@@ -35,6 +38,7 @@ pub(super) fn checkpoint(
     name: &str,
     data: Option<&Map<String, Value>>,
     progress: Option<u8>,
+    now: Timestamp,
 ) -> Result<Vec<Draft>, Rejection> {
     let task = &facts.load(task_id)?.task;
     check::filled("checkpoint name", name, limits::CHECKPOINT_NAME_CHARS)?;
@@ -57,5 +61,24 @@ pub(super) fn checkpoint(
         claim: drafts.actor.claim.clone().or_else(|| task.claim.clone()),
     };
     drafts.push(Some(task_id), Payload::CheckpointRecorded(checkpoint));
+    if let Some(lease_until) = renewed_lease(task, drafts.actor, now) {
+        let renewed = LeaseRenewed {
+            lease_until: lease_until.to_string(),
+            claim: task.claim.clone(),
+        };
+        drafts.push(Some(task_id), Payload::LeaseRenewed(renewed));
+    }
     Ok(drafts.list)
+}
+
+/// A sign of life from the holder renews the lease for as long as it was last asked for. The holder is
+/// who names the claim, or gives the holder's name.
+fn renewed_lease(task: &Task, actor: &Actor, now: Timestamp) -> Option<Timestamp> {
+    let length = task.memory.lease_ms.filter(|_| task.is_owned())?;
+    let is_holder = match &actor.claim {
+        Some(claim) => Some(claim) == task.claim.as_ref(),
+        None => actor.author.is_some() && actor.author == task.agent,
+    };
+    let end = now.plus_millis(length);
+    (is_holder && Some(end) > task.lease_until).then_some(end)
 }

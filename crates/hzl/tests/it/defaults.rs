@@ -108,3 +108,37 @@ fn without_any_of_them_nothing_changes() {
     let shown = home.json(&["task", "show", &task]);
     assert_eq!(shown["task"]["project"], "inbox");
 }
+
+#[test]
+fn workflows_and_take_overs_follow_the_same_defaults() {
+    let mut home = configured();
+    let task = add(&home, &["T", "-P", "b", "-s", "ready"]);
+    home.fails(&["workflow", "run", "start", "--any-project"], 2);
+    home.set_env("HZL_AGENT", "env");
+    home.fails(&["workflow", "run", "start"], 3);
+    home.set_env("HZL_PROJECT", "b");
+    let started = home.json(&["workflow", "run", "start"]);
+    assert_eq!(started["selected"]["task_id"], json!(task));
+    assert_eq!(started["selected"]["agent"], "env");
+    assert!(started["selected"]["lease_until"].is_string(), "{started}");
+    let stolen = home.json(&["task", "steal", &task, "--force", "--agent", "eve"]);
+    assert!(stolen["lease_until"].is_string(), "{stolen}");
+    let stolen = home.json(&["task", "steal", &task, "--force"]);
+    assert_eq!(
+        (&stolen["agent"], &stolen["stolen_from"]),
+        (&json!("env"), &json!("eve"))
+    );
+
+    home.remove_env("HZL_AGENT");
+    let line = [
+        "workflow", "run", "delegate", "--from", &task, "--title", "Part",
+    ];
+    home.json(&line);
+    let authors = |home: &Home| crate::log(home).pop().expect("an event")["author"].clone();
+    assert_eq!(authors(&home), "conf");
+    let line = [
+        "workflow", "run", "handoff", "--from", &task, "--title", "Rest", "-P", "c",
+    ];
+    home.json(&line);
+    assert_eq!(authors(&home), "conf");
+}

@@ -4,6 +4,9 @@ use hzl_testkit::home::Home;
 use serde_json::Value;
 use serde_json::json;
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use crate::add;
 use crate::home;
 
@@ -165,4 +168,50 @@ fn nothing_else_leaves_the_archive() {
     home.fails(&line, 7);
     let claim = claim["claim"]["id"].as_str().expect("a claim");
     home.json(&["task", "unarchive", &task, "--claim", claim]);
+}
+
+fn lease_of(home: &Home, task: &str) -> String {
+    let shown = home.json(&["task", "show", task]);
+    let lease = shown["task"]["lease_until"].as_str();
+    lease.expect("a lease").to_owned()
+}
+
+#[test]
+fn a_checkpoint_of_the_holder_renews_the_lease_as_long_as_it_was_asked_for() {
+    let home = home();
+    let (task, claim) = claimed(&home, &["--lease", "30"]);
+    let claim = claim["claim"]["id"].as_str().expect("a claim").to_owned();
+    let mut before = lease_of(&home, &task);
+    for by in [["--author", "ann"], ["--claim", &claim]] {
+        sleep(Duration::from_millis(5));
+        let mut line = vec!["task", "checkpoint", &task, "alive"];
+        line.extend(by);
+        home.json(&line);
+        let after = lease_of(&home, &task);
+        assert!(after > before, "{by:?}: {before} {after}");
+        before = after;
+    }
+    // Of others, or of nobody in particular, it is only a note.
+    sleep(Duration::from_millis(5));
+    home.json(&["task", "checkpoint", &task, "seen", "--author", "bob"]);
+    home.json(&["task", "checkpoint", &task, "seen"]);
+    home.json(&["task", "checkpoint", &task, "stale", "--claim", "another"]);
+    assert_eq!(lease_of(&home, &task), before);
+    // A longer lease, once asked for, is what is renewed, and is not shortened.
+    home.json(&["task", "renew", &task, "--lease", "90", "--author", "ann"]);
+    let long = lease_of(&home, &task);
+    sleep(Duration::from_millis(5));
+    home.json(&["task", "checkpoint", &task, "alive", "--author", "ann"]);
+    assert!(lease_of(&home, &task) > long);
+}
+
+#[test]
+fn a_checkpoint_makes_no_lease_where_there_is_none() {
+    let home = home();
+    let (task, _) = claimed(&home, &[]);
+    home.json(&["task", "checkpoint", &task, "alive", "--author", "ann"]);
+    let shown = home.json(&["task", "show", &task]);
+    assert_eq!(shown["task"]["lease_until"], serde_json::Value::Null);
+    home.json(&["task", "complete", &task, "--author", "ann"]);
+    home.json(&["task", "checkpoint", &task, "after", "--author", "ann"]);
 }

@@ -127,7 +127,7 @@ fn views_show_more_and_more() {
     assert_eq!(standard[7..], ["due_at", "tags", "lease_until"]);
     assert_eq!(notes, 1);
     let (full, _) = keys(&[]);
-    assert!(full.contains(&"depends_on".to_owned()) && !full.contains(&"blocked_by".to_owned()));
+    assert!(!full.contains(&"depends_on".to_owned()) && !full.contains(&"blocked_by".to_owned()));
 
     let shown = home.json(&["task", "show", &parent]);
     assert_eq!(

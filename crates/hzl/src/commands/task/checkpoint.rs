@@ -16,6 +16,9 @@ use crate::output::Md;
 use crate::values;
 
 /// Record how far the work has come
+///
+/// A checkpoint by the holder also renews the lease, for as long as it was last asked for. The holder is
+/// who gives the name the task was claimed in (--author or HZL_AGENT), or the claim (--claim).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hzl task checkpoint 01K9ZZ3D \"Outline done\"

@@ -131,9 +131,14 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 fn shown(found: Found, args: &Args) -> Shown {
     let mut task = shape::object(&found.row, shape::show_keys(args.view), Empties::LeftOut);
     if args.view == View::Full {
-        task.insert("depends_on".to_owned(), json!(found.depends_on));
-        if !found.blocked_by.is_empty() {
-            task.insert("blocked_by".to_owned(), json!(found.blocked_by));
+        // Left out when empty, like every list: outputs are read by the token.
+        for (key, tasks) in [
+            ("depends_on", &found.depends_on),
+            ("blocked_by", &found.blocked_by),
+        ] {
+            if !tasks.is_empty() {
+                task.insert(key.to_owned(), json!(tasks));
+            }
         }
     }
     let with_notes = args.view != View::Summary;

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Id of the task, or the beginning of it
     #[arg(value_name = "TASK_ID", value_parser = values::task_id)]
     pub(crate) task_id: String,
-    /// Take it in this name
+    /// Take it in this name [default: --author, else HZL_AGENT]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
     /// Older name of --agent
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         agent,
         force: args.force,
         if_expired: args.if_expired,
-        lease_minutes: args.lease,
+        lease_minutes: ctx.lease_minutes(args.lease)?,
     });
     let actor = ctx.actor(args.author.as_deref(), None)?;
     let outcome = ctx.execute(&mut ledger, &steal, &actor)?;

@@ -26,6 +26,7 @@ use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Md;
+use crate::usage;
 use crate::values;
 use crate::values::Class;
 use crate::values::CommaList;
@@ -40,10 +41,10 @@ use crate::values::ValueError;
   hzl workflow run start -P web --agent ada --tags bug --lease 30
   hzl workflow run start --any-project --agent ada --resume-policy latest")]
 pub(crate) struct Args {
-    /// Who works
+    /// Who works [default: HZL_AGENT]
     #[arg(long, value_name = "NAME")]
-    pub(crate) agent: String,
-    /// Only tasks of this project
+    pub(crate) agent: Option<String>,
+    /// Only tasks of this project [default: HZL_PROJECT]
     #[arg(short = 'P', long, value_name = "PROJECT")]
     pub(crate) project: Option<String>,
     /// Tasks of all projects
@@ -125,7 +126,7 @@ fn others_limit(text: &str) -> Result<OthersLimit, ValueError> {
 
 /// Starts work.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let wish = Wish::of(args)?;
+    let wish = Wish::of(args, ctx)?;
     let key = match &args.op_id {
         Some(op_id) => Key::given(op_id)?,
         None => Key::None,
@@ -150,14 +151,19 @@ struct Wish {
 }
 
 impl Wish {
-    fn of(args: &Args) -> Result<Self, CommandError> {
+    fn of(args: &Args, ctx: &Context) -> Result<Self, CommandError> {
         let refused = |message: &str| CommandError::new(Kind::Input, message);
         if args.auto_op_id {
             let message = "start does not support --auto-op-id: who asks again may rightly get \
                            another task";
             return Err(refused(message).hint("choose a key with --op-id"));
         }
-        match (&args.project, args.any_project) {
+        let project = match args.any_project {
+            true => None,
+            false => ctx.environment.text("HZL_PROJECT").map(str::to_owned),
+        };
+        let project = args.project.clone().or(project);
+        match (&project, args.any_project) {
             (Some(_), true) => {
                 return Err(refused("--project and --any-project exclude each other"));
             }
@@ -167,7 +173,11 @@ impl Wish {
             }
             _ => {}
         }
-        if args.agent.trim().is_empty() {
+        let Some(agent) = ctx.agent(args.agent.as_deref()) else {
+            return Err(usage::after_parsing("--agent is missing")
+                .hint("name who works with --agent, or with HZL_AGENT"));
+        };
+        if agent.trim().is_empty() {
             return Err(refused("--agent is empty").hint("name who works"));
         }
         let mut tags = CommaList::join(&args.tags);
@@ -179,13 +189,13 @@ impl Wish {
         };
         Ok(Self {
             filter: ClaimFilter {
-                agent: Some(args.agent.clone()),
-                project: args.project.as_deref().map(ProjectName::from),
+                agent: Some(agent.clone()),
+                project: project.as_deref().map(ProjectName::from),
                 tags,
                 parent: None,
             },
-            agent: args.agent.clone(),
-            lease_minutes: args.lease,
+            agent,
+            lease_minutes: ctx.lease_minutes(args.lease)?,
             policy: args.resume_policy,
             others_limit,
         })
