@@ -1,6 +1,7 @@
 //! The real binary in a home of its own: what scripts and people see of it.
 
 mod agents;
+mod batch_add;
 mod claims;
 mod cloud;
 mod command_line;

@@ -1,5 +1,7 @@
 //! `hzl task add`
 
+use std::path::PathBuf;
+
 use hzl_core::command;
 use hzl_core::command::AddTask;
 use hzl_core::ids::ProjectName;
@@ -8,6 +10,7 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
+use super::add_many;
 use super::lookup;
 use super::shape;
 use super::shape::Empties;
@@ -19,17 +22,29 @@ use crate::output::Md;
 use crate::values;
 use crate::values::CommaList;
 
-/// Create a task
+/// Create a task, or many in one go
+///
+/// --from-json reads an array of objects, or one object per line, with the names of the options as keys:
+/// title, project, description, links, tags, priority, depends_on, parent, status, agent, comment,
+/// stale_after, due, metadata. `"key": "a"` names an entry, and later ones refer to it as "@a" in
+/// depends_on and parent. All tasks are created or none; -P, -p and -s are defaults.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hzl task add \"Fix the login page\"
   hzl task add \"Fix the login page\" -P web -s ready -p 2 -t bug,auth
   hzl task add \"Test the login page\" -P web --depends-on 01K9ZZ3D
+  hzl task add --from-json plan.json -P web
   hzl task add \"Renew the certificate\" --due 2026-12-01 --metadata '{\"host\":\"web1\"}'")]
 pub(crate) struct Args {
     /// Title, at most 128 characters
-    #[arg(value_name = "TITLE")]
-    pub(crate) title: String,
+    #[arg(value_name = "TITLE", required_unless_present = "from_json")]
+    pub(crate) title: Option<String>,
+    /// Create the tasks in this file, or - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "title", "description", "links", "tags", "depends_on", "parent", "agent", "comment",
+        "stale_after", "due", "metadata",
+    ])]
+    pub(crate) from_json: Option<PathBuf>,
     /// Put it into this project; a subtask is always in its parent's [default: HZL_PROJECT, else inbox]
     #[arg(short = 'P', long, value_name = "PROJECT")]
     pub(crate) project: Option<String>,
@@ -84,6 +99,10 @@ struct Added {
 
 /// Adds the task.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let title = match (&args.from_json, &args.title) {
+        (Some(source), _) => return add_many::run(source, args, ctx),
+        (None, title) => title.clone().unwrap_or_default(),
+    };
     let mut ledger = ctx.ledger(Purpose::Write)?;
     let depends_on = lookup::tasks(&mut ledger, &CommaList::join(&args.depends_on))?;
     let parent = match &args.parent {
@@ -98,7 +117,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     };
     let add = command::Command::AddTask(Box::new(AddTask {
         task_id: task_id.clone(),
-        title: args.title.clone(),
+        title,
         project,
         description: args.description.clone(),
         links: CommaList::join(&args.links),

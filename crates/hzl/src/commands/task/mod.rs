@@ -31,6 +31,7 @@ pub(crate) mod update;
 pub(super) mod lookup;
 pub(super) mod shape;
 
+mod add_many;
 mod trace;
 mod transition;
 
