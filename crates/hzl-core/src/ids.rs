@@ -11,6 +11,7 @@ macro_rules! text_id {
     ($(#[doc = $doc:literal])+ $name:ident) => {
         $(#[doc = $doc])+
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(transparent)]
         pub struct $name(String);
 

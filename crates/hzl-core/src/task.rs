@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Default, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Not claimable yet.
@@ -27,7 +28,7 @@ pub enum Status {
     Blocked,
     /// Finished.
     Done,
-    /// Put away; nothing leaves this status.
+    /// Put away, until it is taken out of the archive.
     Archived,
 }
 

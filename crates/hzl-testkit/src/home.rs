@@ -29,6 +29,8 @@ use std::time::Instant;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::schemas;
+
 /// What is kept of the environment the tests run in. All else is dropped, every `HZL_*` included.
 const KEPT: [&str; 5] = [
     "PATH",
@@ -134,7 +136,8 @@ impl Home {
             .current_dir(self.path());
         Call {
             command,
-            arguments: arguments.join(" "),
+            binary: self.binary.clone(),
+            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
             stdin: None,
         }
     }
@@ -176,7 +179,8 @@ impl Home {
 #[derive(Debug)]
 pub struct Call {
     command: Command,
-    arguments: String,
+    binary: PathBuf,
+    arguments: Vec<String>,
     stdin: Option<Vec<u8>>,
 }
 
@@ -251,6 +255,7 @@ impl Call {
         let stdout = collect(child.stdout.take().expect("stdout is piped"));
         let stderr = collect(child.stderr.take().expect("stderr is piped"));
         Running {
+            binary: self.binary,
             arguments: self.arguments,
             child,
             stdout,
@@ -262,7 +267,8 @@ impl Call {
 /// A run in progress. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Running {
-    arguments: String,
+    binary: PathBuf,
+    arguments: Vec<String>,
     child: Child,
     stdout: Receiver<io::Result<Vec<u8>>>,
     stderr: Receiver<io::Result<Vec<u8>>>,
@@ -306,11 +312,12 @@ impl Running {
             assert!(
                 Instant::now() < deadline,
                 "`hzl {}` does not end",
-                self.arguments
+                self.arguments.join(" ")
             );
             thread::sleep(POLL_INTERVAL);
         };
         Run {
+            binary: self.binary.clone(),
             arguments: self.arguments.clone(),
             // No code means ended by a signal.
             exit: status.code().unwrap_or(-1),
@@ -330,12 +337,13 @@ impl Running {
             .unwrap_or_else(|_| {
                 panic!(
                     "`hzl {}` keeps {stream:?} open for over {RUN_LIMIT:?}",
-                    self.arguments
+                    self.arguments.join(" ")
                 )
             })
             .expect("a pipe can be read");
         String::from_utf8(bytes).unwrap_or_else(|error| {
-            panic!("`hzl {}` prints what is not UTF-8: {error}", self.arguments)
+            let line = self.arguments.join(" ");
+            panic!("`hzl {line}` prints what is not UTF-8: {error}")
         })
     }
 }
@@ -357,7 +365,8 @@ enum Stream {
 /// What a finished run left behind.
 #[derive(Debug, Clone)]
 pub struct Run {
-    arguments: String,
+    binary: PathBuf,
+    arguments: Vec<String>,
     /// The exit code, −1 if the process was ended by a signal.
     pub exit: i32,
     /// All of standard output.
@@ -371,12 +380,16 @@ impl Run {
     ///
     /// # Panics
     ///
-    /// When it is none.
+    /// When it is none, or does not fit the schema that the binary prints for the command.
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{self}"))
+        let value = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{self}"));
+        if let Err(problem) = schemas::check(&self.binary, &self.arguments, &value) {
+            panic!("{problem}\n{self}");
+        }
+        value
     }
 }
 
@@ -385,7 +398,8 @@ impl fmt::Display for Run {
         writeln!(
             f,
             "`hzl {}` ended with exit code {}",
-            self.arguments, self.exit
+            self.arguments.join(" "),
+            self.exit
         )?;
         writeln!(f, "--- stdout\n{}", self.stdout.trim_end())?;
         write!(f, "--- stderr\n{}", self.stderr.trim_end())

@@ -54,6 +54,21 @@ pub(crate) fn command() -> clap::Command {
     command
 }
 
+/// Returns every command that has no commands of its own, with the words that lead to it.
+pub(crate) fn leaves(root: &clap::Command) -> Vec<(String, &clap::Command)> {
+    let mut leaves = Vec::new();
+    for command in root.get_subcommands() {
+        let name = command.get_name();
+        if command.has_subcommands() {
+            let inner = self::leaves(command).into_iter();
+            leaves.extend(inner.map(|(path, leaf)| (format!("{name} {path}"), leaf)));
+        } else {
+            leaves.push((name.to_owned(), command));
+        }
+    }
+    leaves
+}
+
 /// One `help` command is enough. The last of a repeated option wins, so that a wrapper script can set defaults. Values may begin
 /// with a dash: `normalize` has already refused those that are options.
 fn tuned(command: clap::Command) -> clap::Command {

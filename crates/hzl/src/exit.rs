@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Kind;
 
 /// An error code, the exit code it comes with, and what it means.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
 pub(crate) struct Row {
     pub(crate) exit: u8,
     pub(crate) code: &'static str,

@@ -1,7 +1,6 @@
 //! The `hzl` binary: arguments in, output and exit code out.
 //!
 //! To follow one command, open `app`, `normalize`, `cli`, and its own file under `commands`.
-#![allow(dead_code, reason = "commands that use these definitions follow")]
 
 mod app;
 mod background;

@@ -12,6 +12,7 @@ use hzl_store::replica::CloudCursor;
 use hzl_store::replica::PullBasis;
 use hzl_store::transfer::Origin;
 use hzl_store::transfer::Transfer;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -23,8 +24,19 @@ const VERSION: u32 = 1;
 /// No line is longer, in bytes; the payload of an event has a limit of its own.
 const LINE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Any line of an export.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) enum AnyLine {
+    /// The first one.
+    Header(Header),
+    /// All others.
+    Event(EventLine),
+}
+
 /// The first line of an export.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Header {
     /// Version of the format.
     pub(crate) hzl_export: u32,
@@ -39,7 +51,7 @@ pub(crate) struct Header {
     pub(crate) events: u64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 struct Cursor {
     seq: i64,
     event_id: String,
@@ -47,7 +59,7 @@ struct Cursor {
 }
 
 /// A line that is an event.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct EventLine {
     event_id: EventId,
     task_id: String,
@@ -188,7 +200,7 @@ pub(crate) struct Reader<R> {
 }
 
 /// A line that is no event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct BadLine {
     /// Its number, from 1.
     pub(crate) line: u64,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -28,8 +29,8 @@ pub(crate) struct Args {
     pub(crate) force: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct BackedUp {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct BackedUp {
     path: String,
     events: u64,
     /// The copy was read back and checked.

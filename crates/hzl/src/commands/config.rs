@@ -1,5 +1,6 @@
 //! `hzl config`
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -15,13 +16,13 @@ use crate::paths;
   hzl config --format md")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
-struct Settings {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Settings {
     db: Setting,
     config_file: ConfigFileState,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Setting {
     /// As written where it was set.
     value: String,
@@ -30,7 +31,7 @@ struct Setting {
     path: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct ConfigFileState {
     path: String,
     exists: bool,

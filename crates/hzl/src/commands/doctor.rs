@@ -17,6 +17,7 @@ use hzl_store::ledger::Ledger;
 use hzl_store::query::health;
 use hzl_store::query::health::Agreement;
 use hzl_store::state;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::status;
@@ -37,15 +38,15 @@ use crate::paths;
   hzl doctor --format md")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Report {
     success: bool,
     status: &'static str,
     mode: &'static str,
     checks: Checks,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Checks {
     config: Check,
@@ -63,7 +64,7 @@ struct Checks {
     orphaned_database: Option<Check>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Check {
     status: Level,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +75,7 @@ struct Check {
     actions: Vec<Action>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
     Pass,
@@ -82,7 +83,7 @@ enum Level {
     Fail,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Action {
     command: String,
     description: &'static str,

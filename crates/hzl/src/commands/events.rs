@@ -8,6 +8,7 @@ use hzl_core::ids::EventId;
 use hzl_store::ledger::Ledger;
 use hzl_store::log;
 use hzl_store::log::StoredEvent;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -40,8 +41,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How many events are read at once.
 const BATCH_ROWS: u64 = 500;
 
-#[derive(Debug, Serialize)]
-struct Line {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Line {
     rowid: i64,
     event_id: EventId,
     task_id: String,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use hzl_store::ledger::Ledger;
 use hzl_store::transfer::Item;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -37,8 +38,8 @@ pub(crate) struct Args {
     pub(crate) force: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Exported {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Exported {
     path: String,
     events: u64,
 }

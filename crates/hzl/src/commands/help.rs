@@ -1,5 +1,6 @@
 //! `hzl help`
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli;
@@ -28,8 +29,8 @@ pub(crate) struct Args {
     pub(crate) topic: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct ExitCodes {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct ExitCodes {
     exit_codes: Vec<Row>,
 }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use hzl_store::transfer::Refused;
 use hzl_store::transfer::Source;
 use hzl_store::transfer::Transfer;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::background;
@@ -49,8 +50,8 @@ pub(crate) struct Args {
     pub(crate) skip_invalid: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Done {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Done {
     imported: u64,
     skipped: u64,
     errors: u64,

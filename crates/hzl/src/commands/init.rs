@@ -19,6 +19,7 @@ use hzl_store::StorePaths;
 use hzl_store::ledger::Ledger;
 use hzl_store::log;
 use hzl_store::state;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::status;
@@ -102,9 +103,9 @@ const SIDECARS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// How every database file begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Initialized {
+pub(crate) struct Initialized {
     events_db_path: String,
     cache_db_path: String,
     created: bool,
@@ -178,7 +179,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 }
 
 /// What the cloud database said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Cloud {
     /// This ledger is there, or was taken on.

@@ -18,6 +18,7 @@ mod project;
 mod rebuild;
 mod restore;
 mod sample_project;
+mod schema;
 mod stats;
 mod status;
 mod sync;
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Import(import::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Schema(schema::Args),
     Help(help::Args),
 }
 
@@ -92,6 +94,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Import(args) => import::run(args, ctx),
         Command::Backup(args) => backup::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
+        Command::Schema(args) => schema::run(args, ctx),
         Command::Help(args) => help::run(args, ctx),
     }
 }

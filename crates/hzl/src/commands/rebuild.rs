@@ -5,6 +5,7 @@ use std::time::Instant;
 use hzl_store::log;
 use hzl_store::projector;
 use hzl_store::query::tasks;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -23,8 +24,8 @@ use crate::output::Md;
   hzl rebuild --format md")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
-struct Rebuilt {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Rebuilt {
     rebuilt: bool,
     events: u64,
     tasks: u64,

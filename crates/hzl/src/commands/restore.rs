@@ -8,6 +8,7 @@ use hzl_store::Access;
 use hzl_store::StorePaths;
 use hzl_store::backup;
 use hzl_store::ledger::Ledger;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -38,8 +39,8 @@ pub(crate) struct Args {
     pub(crate) force: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Restored {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Restored {
     path: String,
     events: u64,
     /// Where the ledger is that was here before.

@@ -8,6 +8,7 @@ use hzl_store::query::projects;
 use hzl_store::query::stats;
 use hzl_store::query::stats::Completion;
 use hzl_store::query::tasks;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::task;
@@ -36,8 +37,8 @@ pub(crate) struct Args {
 /// Held for this long without a checkpoint, a task counts as stale.
 const STALE_MINUTES: u32 = 10;
 
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Report {
     window: String,
     generated_at: String,
     projects: Vec<ProjectName>,
@@ -46,7 +47,7 @@ struct Report {
     execution_time_ms: ExecutionTime,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Queue {
     backlog: u64,
     ready: u64,
@@ -59,13 +60,13 @@ struct Queue {
     expired_leases: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Completions {
     total: usize,
     by_agent: BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct ExecutionTime {
     count: usize,
     mean: Option<i64>,

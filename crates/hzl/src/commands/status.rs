@@ -7,6 +7,7 @@ use hzl_store::query::conflicts;
 use hzl_store::query::status;
 use hzl_store::query::status::CloudDevice;
 use hzl_store::query::status::SyncStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
@@ -29,13 +30,13 @@ use crate::output::Md;
   hzl status --format md")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
-struct Status {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Status {
     success: bool,
     data: Data,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Data {
     mode: &'static str,
@@ -65,7 +66,7 @@ struct Data {
     devices: Vec<Device>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Device {
     device_id: String,

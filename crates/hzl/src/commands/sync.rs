@@ -14,6 +14,7 @@ use hzl_store::lock::SyncLock;
 use hzl_store::query;
 use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::background;
@@ -136,15 +137,15 @@ fn progress_bar(on_terminal: bool) -> ProgressBar {
 }
 
 /// Nothing to sync with.
-#[derive(Serialize)]
-struct LocalOnly {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct LocalOnly {
     success: bool,
     mode: &'static str,
     message: &'static str,
     data: LocalOnlyData,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct LocalOnlyData {
     status: &'static str,
 }
@@ -170,15 +171,15 @@ impl Answer for LocalOnly {
 }
 
 /// A sync that went through.
-#[derive(Serialize)]
-pub(super) struct Synced {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Synced {
     success: bool,
     mode: &'static str,
     pub(super) data: SyncedData,
     sync: Attempt,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SyncedData {
     status: &'static str,
@@ -201,7 +202,7 @@ pub(super) struct SyncedData {
     reset: bool,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Attempt {
     attempted: bool,

@@ -2,6 +2,7 @@
 
 use hzl_core::ids::TaskId;
 use hzl_store::query::dependencies;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
@@ -23,16 +24,16 @@ use crate::output::Md;
   hzl validate --format md")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+pub(crate) struct Report {
     is_valid: bool,
     issues: Vec<Issue>,
     cycles: Vec<Vec<Hop>>,
     missing_deps: Vec<MissingDep>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Issue {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -45,14 +46,14 @@ struct Issue {
 }
 
 /// A task and what it waits for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Hop {
     task_id: TaskId,
     depends_on_id: TaskId,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct MissingDep {
     task_id: TaskId,

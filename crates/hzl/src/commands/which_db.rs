@@ -1,5 +1,6 @@
 //! `hzl which-db`
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -16,9 +17,9 @@ use crate::output::Md;
   hzl which-db --db ~/work/events.db")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Files {
+pub(crate) struct Files {
     events_db_path: String,
     cache_db_path: String,
     events_db_exists: bool,

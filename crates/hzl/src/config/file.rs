@@ -65,11 +65,6 @@ impl ConfigFile {
         })
     }
 
-    /// Returns where the file is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Returns the settings in it.
     ///
     /// # Errors

@@ -39,10 +39,6 @@ pub(crate) struct Config {
     pub(crate) sync: SyncSettings,
     /// `hooks`: one for each trigger that has an address.
     pub(crate) hooks: Vec<Hook>,
-    /// `claimStaggerMs`.
-    pub(crate) claim_stagger_ms: Option<u64>,
-    /// `gateway.url`.
-    pub(crate) gateway_url: Option<String>,
     /// `gateway.token`.
     pub(crate) gateway_token: Option<Secret>,
     /// `defaultProject`.
@@ -161,6 +157,9 @@ impl Config {
         let events = db.object("events")?;
         let db_sync = db.object("sync")?;
         let gateway = root.object("gateway")?;
+        // Of 3.2.0, and without effect here: a claim needs no stagger, and there is no gateway.
+        root.integer("claimStaggerMs", 0)?;
+        gateway.string("url")?;
 
         // Checked although nothing uses them, so that a typing error does not go unnoticed.
         root.secret("encryptionKey")?;
@@ -206,8 +205,6 @@ impl Config {
                 )?,
             },
             hooks: hooks(&root.object("hooks")?)?,
-            claim_stagger_ms: root.integer("claimStaggerMs", 0)?,
-            gateway_url: gateway.string("url")?,
             gateway_token: gateway.secret("token")?,
             default_project: root.string("defaultProject")?,
             default_author: root.string("defaultAuthor")?,

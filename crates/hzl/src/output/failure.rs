@@ -1,5 +1,6 @@
 //! The two forms of a failure. The JSON form is a contract with scripts.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -20,14 +21,14 @@ const SHOWN_DETAILS: [(&str, &str); 4] = [
 ];
 
 /// The line printed for a failure in JSON format.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Failure {
     schema_version: &'static str,
     ok: bool,
     error: Body,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Body {
     code: &'static str,
     message: String,

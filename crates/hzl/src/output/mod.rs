@@ -9,6 +9,7 @@ mod failure;
 mod md;
 mod short_ids;
 
+pub(crate) use failure::Failure;
 pub(crate) use md::Md;
 pub(crate) use short_ids::ShortIds;
 
@@ -16,6 +17,7 @@ use std::io;
 use std::io::Write;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::environment::Environment;
@@ -43,7 +45,7 @@ pub(crate) enum Color {
 }
 
 /// Something a command answers: JSON by its `Serialize`, text for people by `md`.
-pub(crate) trait Answer: Serialize {
+pub(crate) trait Answer: Serialize + JsonSchema {
     /// Writes the answer for people.
     fn md(&self, md: &mut Md);
 }
@@ -266,7 +268,7 @@ mod tests {
         }
     }
 
-    #[derive(Serialize)]
+    #[derive(JsonSchema, Serialize)]
     struct Greeting {
         name: &'static str,
     }

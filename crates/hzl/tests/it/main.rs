@@ -26,6 +26,7 @@ mod ownership;
 mod projects;
 mod prune;
 mod readme;
+mod schemas;
 mod search;
 mod secrets;
 mod settings;

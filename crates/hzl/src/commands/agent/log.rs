@@ -8,6 +8,7 @@ use hzl_core::task::Status;
 use hzl_store::log::StoredEvent;
 use hzl_store::projector::find_task;
 use hzl_store::query::agents;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -35,13 +36,13 @@ pub(crate) struct Args {
     pub(crate) limit: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct Log {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Log {
     events: Vec<Item>,
     total: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
     id: i64,

@@ -8,6 +8,7 @@ use hzl_store::query::agents;
 use hzl_store::query::agents::AgentFilter;
 use hzl_store::query::agents::AgentView;
 use hzl_store::query::agents::HeldTask;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -40,20 +41,20 @@ pub(crate) struct Args {
     pub(crate) stats: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Report {
     agents: Vec<Agent>,
     summary: Summary,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Summary {
     total: usize,
     active: usize,
     idle: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Agent {
     agent: String,
@@ -64,7 +65,7 @@ struct Agent {
     stats: Option<Stats>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Held {
     task_id: TaskId,
@@ -77,7 +78,7 @@ struct Held {
 }
 
 /// Archived tasks do not count.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Stats {
     total: u64,
     counts: Map<String, Value>,

@@ -4,6 +4,7 @@ use hzl_core::ids::EventId;
 use hzl_store::query::conflicts;
 use hzl_store::query::conflicts::ConflictFilter;
 use hzl_store::query::conflicts::StoredConflict;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::item;
@@ -33,8 +34,8 @@ pub(crate) struct Args {
     pub(crate) all: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Acknowledged {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Acknowledged {
     /// The events, each once.
     acknowledged: Vec<EventId>,
     /// How many conflicts are left.

@@ -7,6 +7,7 @@ use hzl_store::ledger::Ledger;
 use hzl_store::query::conflicts;
 use hzl_store::query::conflicts::ConflictFilter;
 use hzl_store::query::conflicts::StoredConflict;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::error::CommandError;
 use crate::error::Kind;
 
 /// A write that lost a merge.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Item {
     pub(super) event_id: EventId,
     pub(super) kind: &'static str,

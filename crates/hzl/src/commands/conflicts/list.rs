@@ -2,6 +2,7 @@
 
 use hzl_store::query::conflicts;
 use hzl_store::query::conflicts::ConflictFilter;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::item::Item;
@@ -31,8 +32,8 @@ pub(crate) struct Args {
     pub(crate) all: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct List {
     conflicts: Vec<Item>,
     total: u64,
 }

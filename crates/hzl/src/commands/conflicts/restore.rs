@@ -6,6 +6,7 @@ use hzl_core::ids::TaskId;
 use hzl_core::restore;
 use hzl_core::restore::NotRestorable;
 use hzl_store::query::conflicts;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,8 +39,8 @@ pub(crate) struct Args {
     pub(crate) author: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Restored {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Restored {
     /// The event that had lost.
     event_id: EventId,
     task_id: Option<TaskId>,

@@ -4,6 +4,7 @@ use hzl_core::ids::EventId;
 use hzl_core::restore;
 use hzl_store::log;
 use hzl_store::log::StoredEvent;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -28,8 +29,8 @@ pub(crate) struct Args {
     pub(crate) event_id: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Shown {
     event_id: EventId,
     conflicts: Vec<Detail>,
     /// The event that lost; absent when it has been pruned here.
@@ -37,7 +38,7 @@ struct Shown {
     lost: Option<Written>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Detail {
     #[serde(flatten)]
     item: Item,
@@ -49,7 +50,7 @@ struct Detail {
 }
 
 /// An event as it was written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Written {
     event_id: EventId,
     #[serde(rename = "type")]

@@ -6,6 +6,7 @@ use hzl_core::task::Status;
 use hzl_store::query::dependencies;
 use hzl_store::query::dependencies::DependencyFilter;
 use hzl_store::query::dependencies::DependencyView;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -51,13 +52,13 @@ pub(crate) struct Args {
     pub(crate) cross_project_only: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct List {
     dependencies: Vec<Item>,
     total: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Item {
     from_task_id: TaskId,
     to_task_id: TaskId,

@@ -10,6 +10,7 @@ use hzl_remote::hooks::Post;
 use hzl_store::outbox::Attempt;
 use hzl_store::outbox::Delivery;
 use hzl_store::outbox::Settled;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::Hook;
@@ -34,8 +35,8 @@ pub(crate) struct Args {
     pub(crate) limit: u32,
 }
 
-#[derive(Debug, Default, Serialize)]
-struct Drained {
+#[derive(Debug, Default, JsonSchema, Serialize)]
+pub(crate) struct Drained {
     worker_id: String,
     claimed: usize,
     attempted: usize,

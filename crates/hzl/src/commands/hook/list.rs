@@ -1,6 +1,7 @@
 //! `hzl hook list`
 
 use hzl_store::outbox;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Item;
@@ -27,8 +28,8 @@ pub(crate) struct Args {
     pub(crate) limit: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct List {
     deliveries: Vec<Item>,
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod test;
 
 use clap::Subcommand;
 use hzl_store::outbox::Queued;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 }
 
 /// A delivery in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Item {
     id: i64,
     hook: String,

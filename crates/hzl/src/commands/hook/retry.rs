@@ -1,6 +1,7 @@
 //! `hzl hook retry`
 
 use hzl_store::outbox;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Item;
@@ -24,8 +25,8 @@ pub(crate) struct Args {
     pub(crate) id: i64,
 }
 
-#[derive(Debug, Serialize)]
-struct Retried {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Retried {
     delivery: Item,
 }
 

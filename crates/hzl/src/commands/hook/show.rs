@@ -1,6 +1,7 @@
 //! `hzl hook show`
 
 use hzl_store::outbox;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -22,8 +23,8 @@ pub(crate) struct Args {
     pub(crate) id: i64,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Shown {
     delivery: Item,
     /// Names only.
     headers: Vec<String>,

@@ -4,6 +4,7 @@ use hzl_remote::hooks;
 use hzl_remote::hooks::Post;
 use hzl_store::source::Clock as _;
 use hzl_store::source::SystemClock;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::json;
@@ -29,12 +30,12 @@ pub(crate) struct Args {
     pub(crate) trigger: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Tested {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Tested {
     hooks: Vec<Item>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Item {
     hook: &'static str,
     url: String,

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -25,9 +26,9 @@ pub(crate) struct Args {
     pub(crate) force: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Cleared {
+pub(crate) struct Cleared {
     success: bool,
     cleared: bool,
     message: &'static str,

@@ -1,5 +1,6 @@
 //! `hzl lock status`
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,9 +16,9 @@ use crate::output::Md;
   hzl lock status")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+pub(crate) struct Status {
     success: bool,
     locked: bool,
     lock_path: String,

@@ -3,6 +3,7 @@
 use hzl_core::command;
 use hzl_core::command::Actor;
 use hzl_core::ids::ProjectName;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -25,8 +26,8 @@ pub(crate) struct Args {
     pub(crate) description: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Created {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Created {
     name: ProjectName,
     description: Option<String>,
     is_protected: bool,

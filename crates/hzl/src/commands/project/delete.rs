@@ -5,6 +5,7 @@ use hzl_core::command::Actor;
 use hzl_core::command::ProjectTasks;
 use hzl_core::ids::ProjectName;
 use hzl_core::task::Status;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -37,8 +38,8 @@ pub(crate) struct Args {
     pub(crate) delete_tasks: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Deleted {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Deleted {
     name: ProjectName,
     task_count: usize,
     archived_task_count: usize,
@@ -46,7 +47,7 @@ struct Deleted {
 }
 
 /// What happened to the tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Action {
     None,

@@ -3,6 +3,7 @@
 use hzl_core::ids::ProjectName;
 use hzl_store::query::projects;
 use hzl_store::query::projects::ProjectView;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -18,12 +19,12 @@ use crate::output::Md;
   hzl project list --format md")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct List {
     projects: Vec<Item>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Item {
     name: ProjectName,
     description: Option<String>,

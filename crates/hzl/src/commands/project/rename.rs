@@ -3,6 +3,7 @@
 use hzl_core::command;
 use hzl_core::command::Actor;
 use hzl_core::ids::ProjectName;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -26,8 +27,8 @@ pub(crate) struct Args {
     pub(crate) new_name: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Renamed {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Renamed {
     old_name: ProjectName,
     new_name: ProjectName,
 }

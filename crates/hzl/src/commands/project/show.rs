@@ -3,6 +3,7 @@
 use hzl_core::ids::ProjectName;
 use hzl_core::rejection::Rejection;
 use hzl_store::query::projects;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -21,13 +22,13 @@ pub(crate) struct Args {
     pub(crate) name: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Shown {
     project: Project,
     statuses: Statuses,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Project {
     name: ProjectName,
     description: Option<String>,
@@ -35,7 +36,7 @@ struct Project {
     is_protected: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Statuses {
     backlog: u64,
     ready: u64,

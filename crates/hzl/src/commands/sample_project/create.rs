@@ -4,6 +4,7 @@ use hzl_core::command;
 use hzl_core::command::Actor;
 use hzl_core::ids::ProjectName;
 use hzl_store::query::projects;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -20,9 +21,9 @@ use crate::output::Md;
   hzl sample-project create")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Created {
+pub(crate) struct Created {
     project: ProjectName,
     tasks_created: usize,
     skipped: bool,

@@ -6,6 +6,7 @@ use hzl_core::command::ProjectTasks;
 use hzl_core::ids::ProjectName;
 use hzl_core::rejection::Rejection;
 use hzl_store::ledger::ExecuteError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -22,8 +23,8 @@ use crate::output::Md;
   hzl sample-project reset")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
-struct Reset {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Reset {
     project: ProjectName,
     deleted: usize,
     created: usize,

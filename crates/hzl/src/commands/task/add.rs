@@ -6,6 +6,7 @@ use hzl_core::command;
 use hzl_core::command::AddTask;
 use hzl_core::ids::ProjectName;
 use hzl_core::task::Status;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -89,9 +90,10 @@ pub(crate) struct Args {
     pub(crate) metadata: Option<Map<String, Value>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Added {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Added {
     #[serde(flatten)]
+    #[schemars(schema_with = "shape::added_schema")]
     task: Map<String, Value>,
     #[serde(skip)]
     summary: String,

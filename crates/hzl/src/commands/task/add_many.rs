@@ -11,6 +11,7 @@ use hzl_core::command::AddTask;
 use hzl_core::ids::ProjectName;
 use hzl_core::ids::TaskId;
 use hzl_store::ledger::Ledger;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
@@ -60,8 +61,9 @@ struct Entry {
     metadata: Option<Map<String, Value>>,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct AddedMany {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct AddedMany {
+    #[schemars(schema_with = "shape::many_added_schema")]
     tasks: Vec<Map<String, Value>>,
     total: usize,
 }

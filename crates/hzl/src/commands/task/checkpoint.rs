@@ -3,6 +3,7 @@
 use hzl_core::command;
 use hzl_core::decide::TaskFacts;
 use hzl_core::ids::TaskId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -44,8 +45,8 @@ pub(crate) struct Args {
     pub(crate) claim: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Recorded {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Recorded {
     task_id: TaskId,
     name: String,
     data: Map<String, Value>,
@@ -55,7 +56,7 @@ struct Recorded {
     warnings: Vec<Warning>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Warning {
     code: &'static str,
     message: String,

@@ -12,6 +12,7 @@ use hzl_core::rejection::Rejection;
 use hzl_core::task::Status;
 use hzl_store::ledger::ExecuteError;
 use hzl_store::ledger::Outcome;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -86,19 +87,20 @@ pub(super) struct Named<'a> {
     pub(super) view: View,
 }
 
-#[derive(Debug, Serialize)]
-struct Claimed {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Claimed {
     task_id: Option<TaskId>,
     title: Option<String>,
     status: Option<Status>,
     agent: Option<String>,
     lease_until: Option<String>,
+    #[schemars(schema_with = "shape::claimed_schema")]
     task: Option<Map<String, Value>>,
     decision_trace: Trace,
     claim: Option<Claim>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Claim {
     /// The claim event: what `--claim` takes.
     id: EventId,
@@ -106,7 +108,7 @@ struct Claim {
 }
 
 /// Whether the claim can still be lost to another device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum ClaimState {
     Confirmed,

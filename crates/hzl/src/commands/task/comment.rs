@@ -2,6 +2,7 @@
 
 use hzl_core::command;
 use hzl_core::ids::TaskId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -29,8 +30,8 @@ pub(crate) struct Args {
     pub(crate) author: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Commented {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Commented {
     task_id: TaskId,
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]

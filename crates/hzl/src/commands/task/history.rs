@@ -3,6 +3,7 @@
 use hzl_core::ids::TaskId;
 use hzl_store::log;
 use hzl_store::log::StoredEvent;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -29,13 +30,13 @@ pub(crate) struct Args {
     pub(crate) limit: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct History {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct History {
     task_id: TaskId,
     events: Vec<Item>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Item {
     rowid: i64,
     event_id: String,

@@ -7,6 +7,7 @@ use hzl_core::time::Timestamp;
 use hzl_store::projector::StoredTask;
 use hzl_store::query::tasks;
 use hzl_store::query::tasks::ListFilter;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -72,8 +73,8 @@ pub(crate) struct Args {
     pub(crate) stale_threshold: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct List {
     tasks: Vec<Item>,
     total: u64,
     page: u32,
@@ -85,9 +86,10 @@ struct List {
     total_tasks: Option<u64>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(transparent)]
 struct Item {
+    #[schemars(schema_with = "shape::listed_schema")]
     keys: Map<String, Value>,
     #[serde(skip)]
     row: Row,
@@ -100,7 +102,7 @@ struct Item {
 }
 
 /// The tasks of one agent, or of nobody, on this page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Group {
     agent: Option<String>,
     tasks: Vec<Item>,

@@ -31,9 +31,9 @@ pub(crate) mod update;
 pub(super) mod lookup;
 pub(super) mod shape;
 
-mod add_many;
+pub(crate) mod add_many;
 mod trace;
-mod transition;
+pub(crate) mod transition;
 
 pub(crate) use shape::stale_minutes;
 

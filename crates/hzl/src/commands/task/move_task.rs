@@ -3,6 +3,7 @@
 use hzl_core::command;
 use hzl_core::ids::ProjectName;
 use hzl_core::ids::TaskId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -30,8 +31,8 @@ pub(crate) struct Args {
     pub(crate) author: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Moved {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Moved {
     task_id: TaskId,
     from_project: ProjectName,
     to_project: ProjectName,

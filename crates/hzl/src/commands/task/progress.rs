@@ -2,6 +2,7 @@
 
 use hzl_core::command;
 use hzl_core::ids::TaskId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -32,8 +33,8 @@ pub(crate) struct Args {
     pub(crate) author: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Reported {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Reported {
     task_id: TaskId,
     title: String,
     progress: u8,

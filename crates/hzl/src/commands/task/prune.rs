@@ -7,6 +7,7 @@ use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
 use hzl_store::query::prune;
 use hzl_store::query::prune::Prunable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cloud;
@@ -104,7 +105,7 @@ fn delete(
 }
 
 /// A task that would be deleted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Candidate {
     task_id: String,
     title: String,
@@ -127,9 +128,9 @@ impl Candidate {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Preview {
+pub(crate) struct Preview {
     would_prune: Vec<Candidate>,
     count: usize,
 }
@@ -154,7 +155,7 @@ impl Answer for Preview {
 }
 
 /// A task that is gone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Gone {
     task_id: String,
     title: String,
@@ -162,9 +163,9 @@ struct Gone {
     status: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answered {
+pub(crate) struct Answered {
     pruned: Vec<Gone>,
     count: usize,
     events_deleted: u64,

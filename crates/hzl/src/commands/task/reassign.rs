@@ -4,6 +4,7 @@ use hzl_core::command;
 use hzl_core::command::UpdateTask;
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -35,8 +36,8 @@ pub(crate) struct Args {
     pub(crate) author: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Reassigned {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Reassigned {
     task_id: TaskId,
     title: String,
     status: Status,

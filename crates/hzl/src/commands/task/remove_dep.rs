@@ -2,6 +2,7 @@
 
 use hzl_core::command;
 use hzl_core::ids::TaskId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -31,8 +32,8 @@ pub(crate) struct Args {
     pub(crate) author: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Removed {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Removed {
     task_id: TaskId,
     depends_on_id: TaskId,
     removed: bool,

@@ -3,6 +3,7 @@
 use hzl_core::command;
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -37,8 +38,8 @@ pub(crate) struct Args {
     pub(crate) claim: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Renewed {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Renewed {
     task_id: TaskId,
     title: String,
     status: Status,

@@ -6,6 +6,7 @@ use hzl_core::task::Status;
 use hzl_store::query::search;
 use hzl_store::query::search::FoundTask;
 use hzl_store::query::search::SearchFilter;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -40,13 +41,13 @@ pub(crate) struct Args {
     pub(crate) limit: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct Found {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Found {
     tasks: Vec<Item>,
     total: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Item {
     task_id: TaskId,
     title: String,

@@ -3,6 +3,7 @@
 use hzl_core::command;
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -33,8 +34,8 @@ pub(crate) struct Args {
     pub(crate) author: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Changed {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Changed {
     task_id: TaskId,
     title: String,
     status: Status,

@@ -10,6 +10,10 @@ use hzl_core::task::Task;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Outcome;
 use hzl_store::projector::StoredTask;
+use schemars::JsonSchema as _;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::json_schema;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -111,6 +115,34 @@ impl Key {
         }
     }
 
+    /// Returns the schema of its values.
+    fn schema(self, generator: &mut SchemaGenerator) -> Schema {
+        match self {
+            Self::TaskId => TaskId::json_schema(generator),
+            Self::Title | Self::Project | Self::CreatedAt | Self::UpdatedAt => {
+                String::json_schema(generator)
+            }
+            Self::Status => Status::json_schema(generator),
+            Self::ParentId => Option::<TaskId>::json_schema(generator),
+            Self::Description
+            | Self::DueAt
+            | Self::ClaimedAt
+            | Self::Agent
+            | Self::Assignee
+            | Self::LeaseUntil => Option::<String>::json_schema(generator),
+            Self::Links | Self::Tags => Vec::<String>::json_schema(generator),
+            Self::Priority => u8::json_schema(generator),
+            Self::Progress => Option::<u8>::json_schema(generator),
+            Self::StaleAfterMinutes => Option::<u32>::json_schema(generator),
+            Self::Metadata => Map::<String, Value>::json_schema(generator),
+        }
+    }
+
+    /// Tells whether its value is a list or an object, which are left out when empty.
+    fn may_be_empty(self) -> bool {
+        matches!(self, Self::Links | Self::Tags | Self::Metadata)
+    }
+
     fn value(self, row: &Row) -> Value {
         let task = &row.task;
         match self {
@@ -134,6 +166,84 @@ impl Key {
             Self::UpdatedAt => time(Some(task.updated_at)),
         }
     }
+}
+
+/// Returns the schema of a task as a JSON object of these keys; `always` are those that every view has.
+pub(crate) fn schema(
+    generator: &mut SchemaGenerator,
+    keys: &[Key],
+    always: &[Key],
+    empties: Empties,
+) -> Schema {
+    let properties: Map<String, Value> = keys
+        .iter()
+        .map(|key| (key.name().to_owned(), key.schema(generator).into()))
+        .collect();
+    let is_required = |key: &&Key| empties == Empties::Kept || !key.may_be_empty();
+    let required = always.iter().filter(is_required).map(|key| key.name());
+    json_schema!({
+        "type": "object",
+        "properties": properties,
+        "required": required.collect::<Vec<_>>(),
+    })
+}
+
+/// Adds properties to the schema of an object.
+fn extend(mut schema: Schema, properties: Vec<(&str, Schema)>) -> Schema {
+    if let Some(Value::Object(known)) = schema.get_mut("properties") {
+        let properties = properties.into_iter();
+        known.extend(properties.map(|(name, schema)| (name.to_owned(), schema.into())));
+    }
+    schema
+}
+
+/// Returns the schema of a new task.
+pub(super) fn added_schema(generator: &mut SchemaGenerator) -> Schema {
+    schema(generator, &ADDED, &ADDED, Empties::LeftOut)
+}
+
+/// Returns the schema of a list of new tasks.
+pub(super) fn many_added_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": added_schema(generator) })
+}
+
+/// Returns the schema of a changed task.
+pub(super) fn updated_schema(generator: &mut SchemaGenerator) -> Schema {
+    schema(generator, &UPDATED, &UPDATED, Empties::Kept)
+}
+
+/// Returns the schema of a task in a list.
+pub(super) fn listed_schema(generator: &mut SchemaGenerator) -> Schema {
+    let (all, always) = (list_keys(View::Full), list_keys(View::Summary));
+    let stale = vec![
+        ("stale", bool::json_schema(generator)),
+        ("stale_minutes", Option::<i64>::json_schema(generator)),
+    ];
+    extend(schema(generator, all, always, Empties::LeftOut), stale)
+}
+
+/// Returns the schema of a task that was claimed, or of none.
+pub(super) fn claimed_schema(generator: &mut SchemaGenerator) -> Schema {
+    let (all, always) = (claim_keys(View::Full), claim_keys(View::Summary));
+    let task = schema(generator, all, always, Empties::LeftOut);
+    json_schema!({ "anyOf": [task, { "type": "null" }] })
+}
+
+/// Returns the schema of a task that is shown alone.
+pub(super) fn shown_schema(generator: &mut SchemaGenerator) -> Schema {
+    let (all, always) = (show_keys(View::Full), show_keys(View::Summary));
+    let links = vec![
+        ("depends_on", Vec::<TaskId>::json_schema(generator)),
+        ("blocked_by", Vec::<TaskId>::json_schema(generator)),
+    ];
+    extend(schema(generator, all, always, Empties::LeftOut), links)
+}
+
+/// Returns the schema of a list of subtasks, in short or in full.
+pub(super) fn subtasks_schema(generator: &mut SchemaGenerator) -> Schema {
+    let blocked_by = vec![("blocked_by", Vec::<TaskId>::json_schema(generator))];
+    let full = schema(generator, show_keys(View::Full), &BRIEF, Empties::Kept);
+    json_schema!({ "type": "array", "items": extend(full, blocked_by) })
 }
 
 fn time(at: Option<Timestamp>) -> Value {
@@ -176,6 +286,9 @@ pub(crate) const ADDED: [Key; 8] = [
     Key::ParentId,
     Key::Agent,
 ];
+
+/// Keys of a subtask.
+pub(crate) const BRIEF: [Key; 3] = [Key::TaskId, Key::Title, Key::Status];
 
 /// Keys of a changed task.
 pub(crate) const UPDATED: [Key; 12] = [

@@ -8,6 +8,7 @@ use hzl_store::projector::StoredTask;
 use hzl_store::query::tasks;
 use hzl_store::query::tasks::CheckpointView;
 use hzl_store::query::tasks::CommentView;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -47,18 +48,20 @@ pub(crate) struct Args {
     pub(crate) view: View,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Shown {
+    #[schemars(schema_with = "shape::shown_schema")]
     task: Map<String, Value>,
     comments: Vec<Comment>,
     checkpoints: Vec<Checkpoint>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shape::subtasks_schema")]
     subtasks: Option<Vec<Map<String, Value>>>,
     #[serde(skip)]
     found: Found,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Comment {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +69,7 @@ struct Comment {
     timestamp: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Checkpoint {
     name: String,
     data: Map<String, Value>,
@@ -177,8 +180,7 @@ fn checkpoint(checkpoint: &CheckpointView) -> Checkpoint {
 }
 
 fn brief(subtask: &Subtask) -> Map<String, Value> {
-    let keys = [shape::Key::TaskId, shape::Key::Title, shape::Key::Status];
-    shape::object(&subtask.row, &keys, Empties::Kept)
+    shape::object(&subtask.row, &shape::BRIEF, Empties::Kept)
 }
 
 fn deep(subtask: &Subtask) -> Map<String, Value> {

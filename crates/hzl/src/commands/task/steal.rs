@@ -5,6 +5,7 @@ use hzl_core::command::StealTask;
 use hzl_core::ids::EventId;
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -66,8 +67,8 @@ impl Args {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Stolen {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Stolen {
     task_id: TaskId,
     title: String,
     status: Status,

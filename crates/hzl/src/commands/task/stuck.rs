@@ -5,6 +5,7 @@ use hzl_core::ids::TaskId;
 use hzl_core::time::Timestamp;
 use hzl_store::projector::StoredTask;
 use hzl_store::query::tasks;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::shape;
@@ -40,13 +41,13 @@ pub(crate) struct Args {
     pub(crate) stale_threshold: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct List {
     tasks: Vec<Item>,
     total: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Item {
     task_id: TaskId,
     title: String,
@@ -61,7 +62,7 @@ struct Item {
     stale_after_minutes: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Reason {
     LeaseExpired,

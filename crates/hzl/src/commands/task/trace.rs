@@ -4,13 +4,14 @@
 
 use hzl_core::availability::Ineligible;
 use hzl_core::ids::TaskId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How many blockers a refused claim names.
 const BLOCKERS_SHOWN: usize = 3;
 
 /// How a claim was decided.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Trace {
     version: &'static str,
     mode: &'static str,
@@ -21,7 +22,7 @@ pub(crate) struct Trace {
 }
 
 /// What the caller asked for.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub(crate) struct Filters {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) task_id: Option<TaskId>,
@@ -33,7 +34,7 @@ pub(crate) struct Filters {
     pub(crate) parent: Option<TaskId>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Eligibility {
     status_ready_required: bool,
     dependencies_done_required: bool,
@@ -41,7 +42,7 @@ struct Eligibility {
 }
 
 /// What came of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Decision {
     selected: bool,
     reason_code: &'static str,
@@ -51,7 +52,7 @@ pub(crate) struct Decision {
 }
 
 /// Another task that was looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Alternative {
     pub(crate) task_id: TaskId,
     reason_code: &'static str,

@@ -4,6 +4,7 @@ use hzl_core::command::Command;
 use hzl_core::command::Transition;
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lookup;
@@ -57,8 +58,8 @@ impl TransitionArgs {
 }
 
 /// A task in a status that nobody holds it in.
-#[derive(Debug, Serialize)]
-pub(super) struct Settled {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Settled {
     task_id: TaskId,
     title: String,
     status: Status,
@@ -85,8 +86,8 @@ impl Answer for Settled {
 }
 
 /// A task in a status that an agent may hold it in.
-#[derive(Debug, Serialize)]
-pub(super) struct Held {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Held {
     task_id: TaskId,
     title: String,
     status: Status,

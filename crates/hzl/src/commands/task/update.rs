@@ -2,6 +2,7 @@
 
 use hzl_core::command;
 use hzl_core::command::UpdateTask;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -97,9 +98,10 @@ fn change<T: Clone>(
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Updated {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Updated {
     #[serde(flatten)]
+    #[schemars(schema_with = "shape::updated_schema")]
     task: Map<String, Value>,
     #[serde(skip)]
     summary: String,

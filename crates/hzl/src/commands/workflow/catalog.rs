@@ -1,10 +1,11 @@
 //! What the workflows are and take, for those who ask. The lists are those of HZL 3.2.0: scripts
 //! compare them; `--help` names every option.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A workflow.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Workflow {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
@@ -14,7 +15,7 @@ pub(super) struct Workflow {
 }
 
 /// An option of a workflow.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Argument {
     pub(super) name: &'static str,
     pub(super) required: bool,

@@ -1,5 +1,6 @@
 //! `hzl workflow list`
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::catalog;
@@ -14,12 +15,12 @@ use crate::output::Md;
   hzl workflow list")]
 pub(crate) struct Args {}
 
-#[derive(Debug, Serialize)]
-struct List {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct List {
     workflows: Vec<Item>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Item {
     name: &'static str,
     description: &'static str,

@@ -1,5 +1,6 @@
 //! `hzl workflow show`
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::catalog;
@@ -20,8 +21,8 @@ pub(crate) struct Args {
     pub(crate) name: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Shown {
     workflow: &'static Workflow,
 }
 

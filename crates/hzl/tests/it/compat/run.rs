@@ -271,6 +271,10 @@ impl Runner {
         let run = call.run();
         let stdout = self.clean(&run.stdout);
         let (kind, value) = read(&stdout, step.compared);
+        if matches!(kind, Kind::Json | Kind::Error) {
+            // Also that it fits its schema.
+            drop(run.json());
+        }
         Ok(Answer {
             exit: run.exit,
             stderr: self.clean(&run.stderr),

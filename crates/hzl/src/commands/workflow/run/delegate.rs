@@ -7,11 +7,14 @@ use hzl_core::ids::ProjectName;
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
 use hzl_store::batch::Batch;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
 use super::FollowOn;
+use super::TaskView;
 use super::operation;
 use super::operation::Key;
 use super::operation::Operation;
@@ -63,6 +66,20 @@ pub(crate) struct Args {
     pub(crate) auto_op_id: bool,
 }
 
+/// What is printed.
+pub(crate) type Report = operation::Report<Delegated>;
+
+/// What was done.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Delegated {
+    workflow: &'static str,
+    source_task_id: TaskId,
+    delegated: TaskView,
+    dependency_added: bool,
+    checkpoint_added: bool,
+    parent_paused: bool,
+}
+
 /// Delegates.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let mut ledger = ctx.ledger(Purpose::Write)?;
@@ -91,7 +108,7 @@ fn carry_out(
     source: &TaskId,
     actor: &Actor,
     batch: &mut Batch<'_>,
-) -> Result<Value, CommandError> {
+) -> Result<Delegated, CommandError> {
     let stored = super::load(batch, source)?;
     let delegated = batch.new_task_id();
     let project = args.project.as_deref().map(ProjectName::from);
@@ -138,14 +155,14 @@ fn carry_out(
         });
         batch.execute(&block, actor)?;
     }
-    Ok(json!({
-        "workflow": "delegate",
-        "source_task_id": source,
-        "delegated": super::view(super::load(batch, &delegated)?),
-        "dependency_added": !args.no_depends,
-        "checkpoint_added": note.is_some(),
-        "parent_paused": is_paused,
-    }))
+    Ok(Delegated {
+        workflow: "delegate",
+        source_task_id: source.clone(),
+        delegated: super::load(batch, &delegated)?.into(),
+        dependency_added: !args.no_depends,
+        checkpoint_added: note.is_some(),
+        parent_paused: is_paused,
+    })
 }
 
 fn text(result: &Map<String, Value>, md: &mut Md) {

@@ -8,11 +8,14 @@ use hzl_core::ids::TaskId;
 use hzl_store::batch::Batch;
 use hzl_store::query::tasks;
 use hzl_store::query::tasks::CheckpointView;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
 use super::FollowOn;
+use super::TaskView;
 use super::operation;
 use super::operation::Key;
 use super::operation::Operation;
@@ -67,6 +70,19 @@ pub(crate) struct Args {
     pub(crate) auto_op_id: bool,
 }
 
+/// What is printed.
+pub(crate) type Report = operation::Report<HandedOff>;
+
+/// What was done.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct HandedOff {
+    workflow: &'static str,
+    source_task_id: TaskId,
+    follow_on: TaskView,
+    carried_checkpoint_count: usize,
+    carried_chars: usize,
+}
+
 /// Hands the task off.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     if args.project.is_none() && args.agent.is_none() {
@@ -98,7 +114,7 @@ fn carry_out(
     source: &TaskId,
     actor: &Actor,
     batch: &mut Batch<'_>,
-) -> Result<Value, CommandError> {
+) -> Result<HandedOff, CommandError> {
     let stored = super::load(batch, source)?;
     let status = stored.task.status;
     if !status.is_held() {
@@ -142,13 +158,13 @@ fn carry_out(
         comment: None,
     });
     batch.execute(&complete, actor)?;
-    Ok(json!({
-        "workflow": "handoff",
-        "source_task_id": source,
-        "follow_on": super::view(super::load(batch, &follow_on)?),
-        "carried_checkpoint_count": carried.len(),
-        "carried_chars": context.chars().count(),
-    }))
+    Ok(HandedOff {
+        workflow: "handoff",
+        source_task_id: source.clone(),
+        follow_on: super::load(batch, &follow_on)?.into(),
+        carried_checkpoint_count: carried.len(),
+        carried_chars: context.chars().count(),
+    })
 }
 
 /// One line for each checkpoint.

@@ -4,7 +4,7 @@ pub(crate) mod delegate;
 pub(crate) mod handoff;
 pub(crate) mod start;
 
-mod operation;
+pub(crate) mod operation;
 
 use clap::Subcommand;
 use hzl_core::command;
@@ -16,6 +16,11 @@ use hzl_core::task::Status;
 use hzl_store::batch::Batch;
 use hzl_store::projector;
 use hzl_store::projector::StoredTask;
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use serde::Serialize;
+use serde_json::Map;
 use serde_json::Value;
 
 use crate::commands::task::shape;
@@ -64,8 +69,19 @@ const TASK_KEYS: [Key; 7] = [
     Key::LeaseUntil,
 ];
 
-fn view(task: StoredTask) -> Value {
-    Value::Object(shape::object(&task.into(), &TASK_KEYS, Empties::Kept))
+/// A task in the result of a workflow.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(transparent)]
+struct TaskView(#[schemars(schema_with = "task_schema")] Map<String, Value>);
+
+impl From<StoredTask> for TaskView {
+    fn from(task: StoredTask) -> Self {
+        Self(shape::object(&task.into(), &TASK_KEYS, Empties::Kept))
+    }
+}
+
+fn task_schema(generator: &mut SchemaGenerator) -> Schema {
+    shape::schema(generator, &TASK_KEYS, &TASK_KEYS, Empties::Kept)
 }
 
 /// Loads a task as the commands so far have left it.

@@ -3,12 +3,18 @@
 //! A key made by `--auto-op-id` stands for the input and for the state the operation left its source
 //! in. So who asks again gets the answer again, until something else happens to the source.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
 use hzl_core::ids::TaskId;
 use hzl_store::batch::Batch;
 use hzl_store::ledger::Ledger;
 use hzl_store::workflow;
 use hzl_store::workflow::Earlier;
 use hzl_store::workflow::OperationKey;
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -70,16 +76,46 @@ pub(super) struct Operation<'a> {
     pub(super) input: Value,
 }
 
-/// What an operation did.
+/// What an operation did, now or when it was carried out; `T` is what the workflow says of it.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub(super) struct Report {
+pub(crate) struct Report<T> {
     result: Map<String, Value>,
     #[serde(skip)]
     text: fn(&Map<String, Value>, &mut Md),
+    #[serde(skip)]
+    kind: PhantomData<T>,
 }
 
-impl Answer for Report {
+/// What is stored of an operation and printed.
+#[derive(Debug, JsonSchema, Serialize)]
+struct Outcome<T> {
+    #[serde(flatten)]
+    done: T,
+    idempotency: Idempotency,
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
+struct Idempotency {
+    op_id: Option<String>,
+    scope: String,
+    auto_generated: bool,
+    /// The operation was carried out before, and nothing was changed now.
+    replayed: bool,
+    table_available: bool,
+}
+
+impl<T: JsonSchema> JsonSchema for Report<T> {
+    fn schema_name() -> Cow<'static, str> {
+        Outcome::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Outcome::<T>::json_schema(generator)
+    }
+}
+
+impl<T: Serialize + JsonSchema> Answer for Report<T> {
     fn md(&self, md: &mut Md) {
         (self.text)(&self.result, md);
         if self.result["idempotency"]["replayed"] == true {
@@ -90,21 +126,25 @@ impl Answer for Report {
 
 impl Operation<'_> {
     /// Carries the operation out, unless it was before, and prints its result.
-    pub(super) fn run(
+    pub(super) fn run<T: Serialize + JsonSchema>(
         &self,
         ctx: &mut Context,
         ledger: &mut Ledger,
         text: fn(&Map<String, Value>, &mut Md),
-        work: impl FnOnce(&mut Batch<'_>) -> Result<Value, CommandError>,
+        work: impl FnOnce(&mut Batch<'_>) -> Result<T, CommandError>,
     ) -> Result<(), CommandError> {
         let result = ctx.transact(ledger, |batch| self.once(batch, work))?;
-        ctx.output.answer(&Report { result, text })
+        ctx.output.answer(&Report::<T> {
+            result,
+            text,
+            kind: PhantomData,
+        })
     }
 
-    fn once(
+    fn once<T: Serialize + JsonSchema>(
         &self,
         batch: &mut Batch<'_>,
-        work: impl FnOnce(&mut Batch<'_>) -> Result<Value, CommandError>,
+        work: impl FnOnce(&mut Batch<'_>) -> Result<T, CommandError>,
     ) -> Result<Map<String, Value>, CommandError> {
         let asked = json!({ "scope": self.scope(), "input": self.input });
         let input_hash = workflow::digest(&asked);
@@ -112,7 +152,7 @@ impl Operation<'_> {
             let key = self.key(&op_id, &input_hash);
             match workflow::find(batch.log(), key, batch.now())? {
                 Earlier::Nothing => {}
-                Earlier::Completed(result) => return Ok(self.finish(result, Some(&op_id), true)),
+                Earlier::Completed(result) => return Ok(self.replayed(result, op_id)),
                 Earlier::Different => {
                     let message = format!("operation `{op_id}` exists with other input");
                     return Err(CommandError::new(Kind::General, message)
@@ -129,7 +169,11 @@ impl Operation<'_> {
         }
         let result = work(batch)?;
         let op_id = self.op_id(batch, &input_hash)?;
-        let result = self.finish(result, op_id.as_deref(), false);
+        let outcome = Outcome {
+            done: result,
+            idempotency: self.idempotency(op_id.clone(), false),
+        };
+        let result = object(&outcome);
         if let Some(op_id) = &op_id {
             let stored = Value::Object(result.clone());
             let key = self.key(op_id, &input_hash);
@@ -164,20 +208,32 @@ impl Operation<'_> {
         format!("workflow:{}", self.workflow)
     }
 
-    fn finish(&self, result: Value, op_id: Option<&str>, replayed: bool) -> Map<String, Value> {
+    /// The result as it was stored, with what holds now.
+    fn replayed(&self, result: Value, op_id: String) -> Map<String, Value> {
         let mut result = match result {
             Value::Object(result) => result,
             other => Map::from_iter([("result".to_owned(), other)]),
         };
-        let idempotency = json!({
-            "op_id": op_id,
-            "scope": self.scope(),
-            "auto_generated": matches!(self.key, Key::Made(_)),
-            "replayed": replayed,
-            "table_available": true,
-        });
-        result.insert("idempotency".to_owned(), idempotency);
+        let idempotency = object(&self.idempotency(Some(op_id), true));
+        result.insert("idempotency".to_owned(), Value::Object(idempotency));
         result
+    }
+
+    fn idempotency(&self, op_id: Option<String>, replayed: bool) -> Idempotency {
+        Idempotency {
+            op_id,
+            scope: self.scope(),
+            auto_generated: matches!(self.key, Key::Made(_)),
+            replayed,
+            table_available: true,
+        }
+    }
+}
+
+fn object(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => object,
+        other => unreachable!("results are objects: {other:?}"),
     }
 }
 

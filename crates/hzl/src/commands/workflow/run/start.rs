@@ -14,10 +14,13 @@ use hzl_store::query::claim;
 use hzl_store::query::tasks;
 use hzl_store::query::tasks::ListFilter;
 use hzl_store::workflow;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use super::TaskView;
 use super::operation;
 use super::operation::Key;
 use super::operation::Operation;
@@ -124,6 +127,30 @@ fn others_limit(text: &str) -> Result<OthersLimit, ValueError> {
     }
 }
 
+/// What is printed.
+pub(crate) type Report = operation::Report<Started>;
+
+/// What was done.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Started {
+    workflow: &'static str,
+    /// resume, `claim_next` or none.
+    mode: &'static str,
+    selected: Option<TaskView>,
+    filters: Filters,
+    in_progress_count: usize,
+    others_total: u64,
+    others: Vec<TaskView>,
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
+struct Filters {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<ProjectName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+}
+
 /// Starts work.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let wish = Wish::of(args, ctx)?;
@@ -215,7 +242,7 @@ impl Wish {
         })
     }
 
-    fn carry_out(&self, batch: &mut Batch<'_>) -> Result<Value, CommandError> {
+    fn carry_out(&self, batch: &mut Batch<'_>) -> Result<Started, CommandError> {
         let mut resumable = self.resumable(batch)?;
         if !resumable.is_empty() {
             let found = resumable.len();
@@ -227,17 +254,17 @@ impl Wish {
                 };
                 batch.execute(&renew, &self.actor())?;
             }
-            let selected = super::view(super::load(batch, &task_id)?);
+            let selected = super::load(batch, &task_id)?;
             let others = resumable.into_iter().take(self.others_limit);
-            return Ok(json!({
-                "workflow": "start",
-                "mode": "resume",
-                "selected": selected,
-                "filters": self.filters(),
-                "in_progress_count": found,
-                "others_total": found - 1,
-                "others": others.map(super::view).collect::<Vec<_>>(),
-            }));
+            return Ok(Started {
+                workflow: "start",
+                mode: "resume",
+                selected: Some(selected.into()),
+                filters: self.filters(),
+                in_progress_count: found,
+                others_total: u64::try_from(found - 1).unwrap_or(u64::MAX),
+                others: others.map(TaskView::from).collect(),
+            });
         }
         let claim_next = command::Command::ClaimNext {
             filter: self.filter.clone(),
@@ -245,25 +272,29 @@ impl Wish {
         };
         let claimed = batch.execute(&claim_next, &self.actor())?.claimed;
         let selected = match &claimed {
-            Some(task_id) => Some(super::view(super::load(batch, task_id)?)),
+            Some(task_id) => Some(super::load(batch, task_id)?.into()),
             None => None,
         };
         let total = batch.read(|cache| workflow::count_eligible(cache, &self.filter))?;
         let others =
             batch.read(|cache| claim::list_eligible(cache, &self.filter, self.others_limit))?;
-        let others: Result<Vec<Value>, CommandError> = others
+        let others: Result<Vec<TaskView>, CommandError> = others
             .iter()
-            .map(|task_id| super::load(batch, task_id).map(super::view))
+            .map(|task_id| super::load(batch, task_id).map(TaskView::from))
             .collect();
-        Ok(json!({
-            "workflow": "start",
-            "mode": if claimed.is_some() { "claim_next" } else { "none" },
-            "selected": selected,
-            "filters": self.filters(),
-            "in_progress_count": 0,
-            "others_total": total,
-            "others": others?,
-        }))
+        Ok(Started {
+            workflow: "start",
+            mode: if claimed.is_some() {
+                "claim_next"
+            } else {
+                "none"
+            },
+            selected,
+            filters: self.filters(),
+            in_progress_count: 0,
+            others_total: total,
+            others: others?,
+        })
     }
 
     /// The agent's tasks in progress, the one to go on with first.
@@ -311,15 +342,11 @@ impl Wish {
         }
     }
 
-    fn filters(&self) -> Value {
-        let mut filters = Map::new();
-        if let Some(project) = &self.filter.project {
-            filters.insert("project".to_owned(), json!(project));
+    fn filters(&self) -> Filters {
+        Filters {
+            project: self.filter.project.clone(),
+            tags: self.filter.tags.clone(),
         }
-        if !self.filter.tags.is_empty() {
-            filters.insert("tags".to_owned(), json!(self.filter.tags));
-        }
-        Value::Object(filters)
     }
 }
 
