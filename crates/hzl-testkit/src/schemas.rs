@@ -20,12 +20,15 @@ struct Schemas {
     error: Validator,
 }
 
-/// Checks an answer of the binary against the schema of the command.
+/// Checks an answer of the binary against the schema of the command. A stand-in for `hzl` has none.
 ///
 /// # Errors
 ///
 /// What does not fit: also a key that the schema does not know.
 pub fn check(binary: &Path, arguments: &[String], answer: &Value) -> Result<(), String> {
+    if binary.file_name().is_none_or(|name| name != "hzl") {
+        return Ok(());
+    }
     static LOADED: OnceLock<Mutex<HashMap<PathBuf, &'static Schemas>>> = OnceLock::new();
     let schemas = {
         let loaded = LOADED.get_or_init(Mutex::default);
