@@ -15,6 +15,8 @@ use crate::error::CommandError;
 use crate::exit;
 use crate::normalize;
 use crate::normalize::Line;
+use crate::output::Fields;
+use crate::output::Format;
 use crate::output::Output;
 use crate::secret;
 use crate::usage;
@@ -65,6 +67,9 @@ pub(crate) fn main() -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
         Ok(cli) => {
+            if let Err(error) = keep_fields(&cli, &line, &mut output) {
+                return fail(&error, &mut output);
+            }
             let mut context = Context::new(environment, output, cli.global.db);
             match commands::run(&cli.command, &mut context) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -84,6 +89,30 @@ pub(crate) fn main() -> ExitCode {
             fail(&error, &mut output)
         }
     }
+}
+
+/// Notes which keys the caller wants, before anything is done.
+fn keep_fields(cli: &Cli, line: &Line, output: &mut Output) -> Result<(), CommandError> {
+    let Some(text) = &cli.global.fields else {
+        return Ok(());
+    };
+    let path = line.path.join(" ");
+    let known = commands::schema::keys(&path);
+    if known.is_empty() || cli.global.format == Format::Md {
+        let message = "--fields is for commands that print JSON, and in JSON format";
+        return Err(usage::after_parsing(message).hint(format!("hzl {path} --help")));
+    }
+    let Some(fields) = Fields::parse(text) else {
+        return Err(usage::after_parsing("--fields is empty"));
+    };
+    if let Some(unknown) = fields.first_words().find(|word| !known.contains(*word)) {
+        let message = format!("`hzl {path}` prints nothing called `{unknown}`");
+        return Err(usage::after_parsing(message)
+            .detail("known", known.into_iter().collect::<Vec<_>>())
+            .hint(format!("hzl schema {path}")));
+    }
+    output.fields = Some(fields);
+    Ok(())
 }
 
 fn fail(error: &CommandError, output: &mut Output) -> ExitCode {

@@ -42,6 +42,9 @@ pub(crate) struct GlobalArgs {
     /// Print the answer as JSON or as text for people
     #[arg(long, global = true, value_name = "FORMAT", default_value = "json")]
     pub(crate) format: Format,
+    /// Print only these keys of the answer, separated by commas; task.title is a title inside a task
+    #[arg(long, global = true, value_name = "NAMES")]
+    pub(crate) fields: Option<String>,
     /// Use colours in text for people; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,

@@ -18,7 +18,7 @@ mod project;
 mod rebuild;
 mod restore;
 mod sample_project;
-mod schema;
+pub(crate) mod schema;
 mod stats;
 mod status;
 mod sync;

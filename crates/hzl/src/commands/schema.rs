@@ -1,5 +1,7 @@
 //! `hzl schema`
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use schemars::Schema;
 use schemars::SchemaGenerator;
@@ -101,6 +103,30 @@ pub(crate) fn document(path: &str) -> Option<Schema> {
     );
     schema.insert("title".to_owned(), format!("hzl {path}").into());
     Some(schema)
+}
+
+/// Returns the names of all keys that a command prints; none if it prints text.
+pub(crate) fn keys(path: &str) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    if let Some(schema) = document(path) {
+        collect_keys(schema.as_value(), &mut keys);
+    }
+    keys
+}
+
+fn collect_keys(schema: &Value, keys: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(entries) => {
+            if let Some(Value::Object(properties)) = entries.get("properties") {
+                keys.extend(properties.keys().cloned());
+            }
+            for value in entries.values() {
+                collect_keys(value, keys);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_keys(item, keys)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Schemas are read by the token: a choice of words is a list of words, and what is said of a type

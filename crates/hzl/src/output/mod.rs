@@ -6,10 +6,12 @@
 
 mod escape;
 mod failure;
+mod fields;
 mod md;
 mod short_ids;
 
 pub(crate) use failure::Failure;
+pub(crate) use fields::Fields;
 pub(crate) use md::Md;
 pub(crate) use short_ids::ShortIds;
 
@@ -54,6 +56,8 @@ pub(crate) trait Answer: Serialize + JsonSchema {
 pub(crate) struct Output {
     /// The form of the output.
     pub(crate) format: Format,
+    /// What is printed of an answer in JSON; all of it, if not set.
+    pub(crate) fields: Option<Fields>,
     /// What must not be printed.
     pub(crate) redactor: Redactor,
     stdout: Box<dyn Write>,
@@ -77,6 +81,7 @@ impl Output {
         };
         Self {
             format,
+            fields: None,
             redactor: Redactor::default(),
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
@@ -95,6 +100,7 @@ impl Output {
     ) -> Self {
         Self {
             format,
+            fields: None,
             redactor: Redactor::default(),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
@@ -111,7 +117,7 @@ impl Output {
     /// `ReaderGone`: nobody reads any more. `General`: stdout cannot be written.
     pub(crate) fn answer(&mut self, answer: &impl Answer) -> Result<(), CommandError> {
         match self.format {
-            Format::Json => self.json_line(answer),
+            Format::Json => self.json_lines([answer]),
             Format::Md => {
                 let mut md = Md::new(self.color_stdout, self.columns);
                 answer.md(&mut md);
@@ -132,7 +138,7 @@ impl Output {
         self.write_stdout(&line)
     }
 
-    /// Prints values as lines of JSON, in one go.
+    /// Prints values as lines of JSON, in one go; of each value what was asked for.
     ///
     /// # Errors
     ///
@@ -143,8 +149,12 @@ impl Output {
     ) -> Result<(), CommandError> {
         let mut lines = Vec::new();
         for value in values {
-            serde_json::to_writer(&mut lines, &value)
-                .map_err(|error| CommandError::from_output(error.into()))?;
+            let written = match &self.fields {
+                None => serde_json::to_writer(&mut lines, &value),
+                Some(fields) => serde_json::to_value(&value)
+                    .and_then(|value| serde_json::to_writer(&mut lines, &fields.select(value))),
+            };
+            written.map_err(|error| CommandError::from_output(error.into()))?;
             lines.push(b'\n');
         }
         self.write_stdout(&lines)

@@ -1,5 +1,6 @@
 //! Text for people: `--format md`, colours, pipes.
 
+use crate::add;
 use crate::home;
 
 #[test]
@@ -58,4 +59,63 @@ fn a_closed_pipe_is_not_a_failure() {
         .unwrap();
     assert_eq!(run.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&run.stderr), "");
+}
+
+#[test]
+fn only_the_keys_that_were_asked_for_are_printed() {
+    let home = home();
+    let task = add(&home, &["T", "-s", "ready"]);
+    let out = |line: &[&str]| {
+        let run = home.hzl(line);
+        assert_eq!(run.exit, 0, "{run}");
+        run.stdout
+    };
+    let list = ["task", "list", "--fields", "task_id,title"];
+    assert_eq!(
+        out(&list),
+        format!("{{\"tasks\":[{{\"task_id\":\"{task}\",\"title\":\"T\"}}]}}\n")
+    );
+    assert_eq!(
+        out(&["task", "list", "-s", "done", "--fields", "title"]),
+        "{\"tasks\":[]}\n"
+    );
+    assert_eq!(
+        out(&["--fields", "task.status", "task", "show", &task]),
+        "{\"task\":{\"status\":\"ready\"}}\n"
+    );
+    let types = out(&["events", "--fields", "type"]);
+    assert_eq!(types.lines().last(), Some("{\"type\":\"status_changed\"}"));
+    let claimed = out(&[
+        "task",
+        "claim",
+        &task,
+        "--agent",
+        "ann",
+        "--fields",
+        "claim.state",
+    ]);
+    assert_eq!(claimed, "{\"claim\":{\"state\":\"confirmed\"}}\n");
+}
+
+#[test]
+fn a_wrong_name_is_refused_before_anything_is_done() {
+    let home = home();
+    let task = add(&home, &["T", "-s", "ready"]);
+    let before = crate::log(&home);
+    let line = ["task", "complete", &task, "--fields", "titel"];
+    let error = home.fails(&line, 2);
+    assert!(
+        error["error"]["details"]["known"]
+            .to_string()
+            .contains("title"),
+        "{error}"
+    );
+    home.fails(&["task", "set-status", &task, "done", "--fields", ","], 2);
+    home.fails(&["guide", "--fields", "title"], 2);
+    let md = home.hzl(&["task", "list", "--fields", "title", "--format", "md"]);
+    assert_eq!(md.exit, 2, "{md}");
+    // Failures are always whole.
+    let error = home.fails(&["task", "show", "nosuch", "--fields", "title"], 4);
+    assert_eq!(error["error"]["code"], "not_found");
+    assert_eq!(crate::log(&home), before);
 }
