@@ -16,6 +16,8 @@ pub struct Actor {
     pub agent_id: Option<String>,
     /// The claim under which the caller acts: the command is refused if it is no longer current.
     pub claim: Option<EventId>,
+    /// What the command belongs to.
+    pub correlation_id: Option<String>,
 }
 
 /// A wish.
@@ -148,6 +150,11 @@ pub enum Command {
     },
     /// Deletes old finished tasks by tombstones: those in [`crate::decide::Facts::prunable`].
     PruneTasks(PruneFilter),
+    /// Takes an earlier command back: what its facts say in [`crate::decide::Facts::undone`].
+    Undo {
+        /// Its events.
+        events: Vec<EventId>,
+    },
 }
 
 /// Which tasks come into question for `ClaimNext`; all conditions hold together.
@@ -369,7 +376,8 @@ impl Command {
             | Command::RenameProject { .. }
             | Command::DeleteProject { .. }
             | Command::ClaimNext { .. }
-            | Command::PruneTasks(_) => vec![],
+            | Command::PruneTasks(_)
+            | Command::Undo { .. } => vec![],
         }
     }
 }

@@ -245,6 +245,32 @@ pub enum Rejection {
         /// The task.
         task_id: TaskId,
     },
+    /// The caller has done nothing here yet.
+    #[error("there is no command to undo")]
+    NothingToUndo,
+    /// Nothing that it changed can be, or has to be, changed back.
+    #[error("the command changed nothing that could be undone: comments and checkpoints stay")]
+    NothingLeftToUndo,
+    /// Somebody has gone on.
+    #[error("task {task_id} has been changed since ({what}): nothing was undone")]
+    UndoStale {
+        /// The task.
+        task_id: TaskId,
+        /// What of it.
+        what: String,
+    },
+    /// Somebody has gone on.
+    #[error("project {name} has been changed since, or holds tasks: nothing was undone")]
+    UndoStaleProject {
+        /// The project.
+        name: ProjectName,
+    },
+    /// A tombstone is for ever.
+    #[error("task {task_id} has been deleted and cannot be brought back: nothing was undone")]
+    UndoDeleted {
+        /// The task.
+        task_id: TaskId,
+    },
     /// The claim given is no longer current.
     #[error("claim {claim} of task {task_id} is no longer current: nothing was changed")]
     ClaimLost {
@@ -263,7 +289,8 @@ impl Rejection {
         match self {
             Rejection::TaskNotFound { .. }
             | Rejection::ProjectNotFound { .. }
-            | Rejection::ParentNotFound { .. } => RejectionKind::NotFound,
+            | Rejection::ParentNotFound { .. }
+            | Rejection::NothingToUndo => RejectionKind::NotFound,
             Rejection::UnknownProject { .. }
             | Rejection::ProjectExists { .. }
             | Rejection::InvalidProjectName { .. }
@@ -290,7 +317,11 @@ impl Rejection {
             | Rejection::StealUnjustified { .. }
             | Rejection::LeaseNotExpired { .. }
             | Rejection::NoLease { .. }
-            | Rejection::StealNeedsAgent { .. } => RejectionKind::Input,
+            | Rejection::StealNeedsAgent { .. }
+            | Rejection::NothingLeftToUndo
+            | Rejection::UndoStale { .. }
+            | Rejection::UndoStaleProject { .. }
+            | Rejection::UndoDeleted { .. } => RejectionKind::Input,
             Rejection::ClaimLost { .. } => RejectionKind::ClaimLost,
         }
     }

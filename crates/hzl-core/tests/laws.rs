@@ -22,6 +22,8 @@ mod legacy;
 mod logs;
 #[path = "laws/oracle.rs"]
 mod oracle;
+#[path = "laws/undone.rs"]
+mod undone;
 #[path = "laws/view.rs"]
 mod view;
 #[path = "laws/world.rs"]

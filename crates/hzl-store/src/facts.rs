@@ -13,6 +13,7 @@ use crate::error::{OnConnection as _, Result};
 use crate::projector::find_task;
 use crate::query;
 use crate::state::SyncState;
+use crate::undo;
 
 /// Facts, and what a claim's decision trace shows besides.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +89,16 @@ pub fn load(
                 loaded.facts.prunable.push(prunable.task_id);
             }
         }
+        Command::Undo { events: undone } => {
+            undo::add_facts(events, state, undone, &mut loaded.facts)?;
+            for task_id in undo::tasks(&loaded.facts) {
+                add_task(events, cache, &mut loaded.facts, &task_id)?;
+            }
+            for name in undo::created_projects(&loaded.facts) {
+                let tasks = list_project_tasks(cache, &name)?;
+                loaded.facts.project_tasks.extend(tasks);
+            }
+        }
         Command::CreateProject { .. }
         | Command::RenameProject { .. }
         | Command::AddTask(_)
@@ -121,6 +132,7 @@ fn needs_projects(command: &Command) -> bool {
             | Command::DeleteProject { .. }
             | Command::AddTask(_)
             | Command::MoveTask { .. }
+            | Command::Undo { .. }
     )
 }
 

@@ -163,11 +163,32 @@ impl Ledger {
             let path = self.files.paths.events.clone();
             return Err(Error::ReadOnly { path, source: None }.into());
         }
-        match self.execute_once(command, actor) {
+        self.decide_healing(command, actor, Keep::Events)
+    }
+
+    /// Returns what [`Ledger::execute`] would do now, and does nothing.
+    ///
+    /// # Errors
+    /// As [`Ledger::execute`].
+    pub fn preview(
+        &mut self,
+        command: &Command,
+        actor: &Actor,
+    ) -> std::result::Result<Outcome, ExecuteError> {
+        self.decide_healing(command, actor, Keep::Nothing)
+    }
+
+    fn decide_healing(
+        &mut self,
+        command: &Command,
+        actor: &Actor,
+        keep: Keep,
+    ) -> std::result::Result<Outcome, ExecuteError> {
+        match self.execute_once(command, actor, keep) {
             // Damage is often found only where a page is read; the projections can be derived again.
             Err(ExecuteError::Store(error)) if self.is_damaged_cache(&error) => {
                 self.files.reset_cache()?;
-                self.execute_once(command, actor)
+                self.execute_once(command, actor, keep)
             }
             done => done,
         }
@@ -177,6 +198,7 @@ impl Ledger {
         &mut self,
         command: &Command,
         actor: &Actor,
+        keep: Keep,
     ) -> std::result::Result<Outcome, ExecuteError> {
         let queue = WriteQueue::join(&self.files.paths.write_lock(), QUEUE_PATIENCE);
         let transaction = WriteTransaction::begin(&self.files.events)?;
@@ -188,7 +210,7 @@ impl Ledger {
         let events = writer.append(&transaction, &mut *self.ids, drafts, Cause::Command)?;
         let outcome = outcome(events, loaded, &state);
         outbox::enqueue(&transaction, &self.hooks, &outcome)?;
-        if outcome.events.is_empty() {
+        if outcome.events.is_empty() || keep == Keep::Nothing {
             transaction.roll_back()?;
             return Ok(outcome);
         }
@@ -267,6 +289,15 @@ impl Ledger {
     }
 }
 
+/// What is left of a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Its events.
+    Events,
+    /// Nothing: it was only a question.
+    Nothing,
+}
+
 /// What the events of one append belong to: they are never split across pushes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause<'a> {
@@ -327,7 +358,7 @@ impl<'a> Writer<'a> {
                 author: draft.author,
                 agent_id: draft.agent_id,
                 session_id: None,
-                correlation_id: None,
+                correlation_id: draft.correlation_id,
                 causation_id,
                 timestamp: self.clock,
                 basis_seq: self.state.cursor_seq,

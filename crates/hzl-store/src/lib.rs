@@ -29,6 +29,7 @@ pub mod source;
 pub mod state;
 pub mod transaction;
 pub mod transfer;
+pub mod undo;
 pub mod workflow;
 
 mod connect;

@@ -27,6 +27,7 @@ impl Context {
             author: author.filter(|name| !name.is_empty()),
             agent_id: None,
             claim: claim.map(EventId::from),
+            correlation_id: None,
         })
     }
 

@@ -195,6 +195,13 @@ fn way_out(rejection: &Rejection) -> Vec<String> {
             format!("hzl task show {task_id}"),
             "take it with --force once you know that its agent has gone".to_owned(),
         ],
+        Rejection::UndoStale { task_id, .. } | Rejection::UndoDeleted { task_id } => {
+            vec![format!("hzl task history {task_id}")]
+        }
+        Rejection::UndoStaleProject { name } => vec![format!("hzl project show {name}")],
+        Rejection::NothingToUndo | Rejection::NothingLeftToUndo => {
+            vec!["hzl events --limit 20".to_owned()]
+        }
         Rejection::DependencyCycle { task_id, .. } => vec![
             format!("hzl task show {task_id}"),
             "hzl dep list".to_owned(),

@@ -16,10 +16,12 @@ mod project;
 mod prune;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod update;
 
 use std::collections::BTreeMap;
 
+pub use self::undo::Undone;
 use crate::command::{Actor, Command};
 use crate::event::Payload;
 use crate::ids::{EventId, ProjectName, TaskId};
@@ -43,6 +45,10 @@ pub struct Facts {
     pub closes_cycle: bool,
     /// For `PruneTasks`: the choice.
     pub prunable: Vec<TaskId>,
+    /// For `Undo`: the tasks the command wrote about.
+    pub undone: Vec<Undone>,
+    /// For `Undo`: the project events of the command, in order.
+    pub undone_projects: Vec<Payload>,
 }
 
 /// One task and its surroundings.
@@ -82,6 +88,8 @@ pub struct Draft {
     pub author: Option<String>,
     /// From which machine or session.
     pub agent_id: Option<String>,
+    /// What it belongs to.
+    pub correlation_id: Option<String>,
 }
 
 impl Facts {
@@ -175,6 +183,7 @@ pub fn decide(
             progress,
         } => note::checkpoint(facts, drafts, task_id, name, data.as_ref(), *progress, now),
         Command::PruneTasks(_) => prune::prune(facts, drafts),
+        Command::Undo { .. } => undo::undo(facts, drafts, now),
     }
 }
 
@@ -191,6 +200,7 @@ impl Drafts<'_> {
             payload,
             author: self.actor.author.clone(),
             agent_id: self.actor.agent_id.clone(),
+            correlation_id: self.actor.correlation_id.clone(),
         });
     }
 

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::kit::{CLAIM, NOW, actor, add, change, decided, facts, task, transition, under, with};
-use super::{Facts, decide};
+use super::{Facts, Undone, decide};
 use crate::command::{
     AddTask, ClaimTask, Command, ProjectTasks, PruneFilter, StealTask, SubtaskPolicy, UpdateTask,
 };
-use crate::event::Payload;
+use crate::event::{Payload, ProjectCreated};
 use crate::ids::TaskId;
 use crate::limits;
 use crate::rejection::Rejection;
-use crate::task::Status;
+use crate::task::{Status, Task};
 
 fn steal(force: bool, if_expired: bool, agent: Option<&str>) -> Command {
     Command::StealTask(StealTask {
@@ -150,10 +150,15 @@ fn name(rejection: &Rejection) -> &'static str {
         Rejection::NoLease { .. } => "NoLease",
         Rejection::StealNeedsAgent { .. } => "StealNeedsAgent",
         Rejection::ClaimLost { .. } => "ClaimLost",
+        Rejection::NothingToUndo => "NothingToUndo",
+        Rejection::NothingLeftToUndo => "NothingLeftToUndo",
+        Rejection::UndoStale { .. } => "UndoStale",
+        Rejection::UndoStaleProject { .. } => "UndoStaleProject",
+        Rejection::UndoDeleted { .. } => "UndoDeleted",
     }
 }
 
-const REFUSALS: usize = 31;
+const REFUSALS: usize = 36;
 
 fn about_projects() -> Vec<(&'static str, Facts, Command)> {
     let holding = || Facts {
@@ -190,6 +195,41 @@ fn about_projects() -> Vec<(&'static str, Facts, Command)> {
                 project: "nowhere".into(),
             },
         ),
+    ]
+}
+
+fn about_undoing() -> Vec<(&'static str, Facts, Command)> {
+    let undo = || Command::Undo { events: vec![] };
+    let was = |before: Option<Task>, after: Option<Task>| Facts {
+        undone: vec![Undone {
+            task_id: id("t"),
+            before,
+            project_before: "p".into(),
+            after,
+        }],
+        ..one(Status::Ready)
+    };
+    let as_it_is = || Some(task("t", Status::Ready).task);
+    let titled = |title: &str| {
+        let mut task = task("t", Status::Ready).task;
+        task.title = title.to_owned();
+        Some(task)
+    };
+    let created = ProjectCreated {
+        name: "p".into(),
+        ..ProjectCreated::default()
+    };
+    let full = Facts {
+        undone_projects: vec![Payload::ProjectCreated(created)],
+        project_tasks: vec![id("t")],
+        ..one(Status::Ready)
+    };
+    vec![
+        ("NothingToUndo", one(Status::Ready), undo()),
+        ("NothingLeftToUndo", was(as_it_is(), as_it_is()), undo()),
+        ("UndoStale", was(as_it_is(), titled("mine")), undo()),
+        ("UndoDeleted", was(as_it_is(), None), undo()),
+        ("UndoStaleProject", full, undo()),
     ]
 }
 
@@ -419,6 +459,7 @@ fn every_refusal_has_its_case() {
         about_values(),
         about_links(),
         about_owners(),
+        about_undoing(),
     ];
     for (expected, facts, command) in tables.into_iter().flatten() {
         let nobody = expected == "StealNeedsAgent";

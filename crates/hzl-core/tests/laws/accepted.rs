@@ -202,6 +202,7 @@ pub(crate) fn assert_done(
             let expected = progress.filter(|_| current).or(old.progress);
             assert_eq!(after.task(task_id).and_then(|t| t.progress), expected);
         }
+        Command::Undo { .. } => unreachable!("see `undone`"),
         Command::PruneTasks(_) => {
             assert!(after.tasks().all(|task| !task.status.is_terminal()));
         }

@@ -13,7 +13,7 @@ use crate::world::Step;
 const AGENTS: [&str; 3] = ["ann", "bob", "cyd"];
 
 /// Every command, as counted in the tally.
-pub(crate) const NAMES: [&str; 23] = [
+pub(crate) const NAMES: [&str; 24] = [
     "create_project",
     "rename_project",
     "delete_project",
@@ -37,6 +37,7 @@ pub(crate) const NAMES: [&str; 23] = [
     "comment",
     "checkpoint",
     "prune",
+    "undo",
 ];
 
 pub(crate) fn name(command: &Command) -> &'static str {
@@ -64,6 +65,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::AddComment { .. } => "comment",
         Command::RecordCheckpoint { .. } => "checkpoint",
         Command::PruneTasks(_) => "prune",
+        Command::Undo { .. } => "undo",
     }
 }
 
@@ -81,6 +83,7 @@ pub(crate) fn choose(view: &View, step: Step, new_id: &TaskId) -> Option<(Comman
     let lease_minutes = (step.b % 3 > 0).then_some(5 + u32::from(step.r % 60));
     let project = |choice: u8| ProjectName::new(format!("p{}", choice % 4));
     let actor = Actor {
+        correlation_id: None,
         author: (step.r % 11 > 0).then(|| AGENTS[usize::from(step.r % 3)].to_owned()),
         agent_id: (step.r % 13 == 0).then(|| "host-1".to_owned()),
         claim: None,

@@ -18,6 +18,7 @@ pub(crate) fn work(world: &mut World, device: usize, step: Step) {
         author: (step.r % 7 > 0).then(|| ["ann", "dora"][usize::from(step.r % 2)].to_owned()),
         agent_id: (step.r % 5 == 0).then(|| "old-host".to_owned()),
         claim: None,
+        correlation_id: None,
     };
     let name = ProjectName::new(format!("p{}", step.b % 3));
     let tasks: Vec<_> = view.tasks().map(|task| task.task_id.clone()).collect();

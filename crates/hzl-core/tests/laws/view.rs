@@ -137,6 +137,7 @@ impl View {
             next: self.next_for(actor.author.as_deref()),
             closes_cycle,
             prunable: finished.map(|task| task.task_id.clone()).collect(),
+            ..Facts::default()
         }
     }
 

@@ -9,7 +9,7 @@ mod network;
 
 use std::collections::BTreeSet;
 
-use hzl_core::command::Actor;
+use hzl_core::command::{Actor, Command};
 use hzl_core::decide::{Draft, decide};
 use hzl_core::event::{Event, Payload, PlacedEvent};
 use hzl_core::ids::{DeviceId, EventId, TaskId};
@@ -17,7 +17,7 @@ use hzl_core::order::Position;
 use hzl_core::time::Timestamp;
 
 use crate::view::{Incremental, View};
-use crate::{accepted, commands, legacy, oracle};
+use crate::{accepted, commands, legacy, oracle, undone};
 
 /// Where every world's clock starts: 2026-03-01T09:00:00Z.
 pub(crate) const START: i64 = 1_772_355_600_000;
@@ -280,9 +280,37 @@ impl World {
                 *self.tally.entry(name).or_default() += u32::from(self.events.len() > first);
                 let after = self.view(device);
                 accepted::assert_done(&before, &after, &command, &actor, &self.events[first..]);
+                if step.r % 4 == 2 {
+                    self.take_back(device, &before, &after, first, &actor);
+                }
             }
             Ok(_) => {}
             Err(_) => *self.tally.entry("refused").or_default() += 1,
+        }
+    }
+
+    /// Takes back what was done from `first` on, and checks that it is as it was.
+    fn take_back(
+        &mut self,
+        device: usize,
+        before: &View,
+        after: &View,
+        first: usize,
+        actor: &Actor,
+    ) {
+        let undo = Command::Undo { events: vec![] };
+        let facts = undone::facts(before, after, &undo, actor, &self.events[first..]);
+        let now = Timestamp::from_millis(self.next_ms(device));
+        let Ok(drafts) = decide(&facts, &undo, actor, now) else {
+            *self.tally.entry("undo refused").or_default() += 1;
+            return;
+        };
+        if self.events.len() + drafts.len() <= MAX_EVENTS {
+            let from = self.events.len();
+            self.append(device, drafts);
+            *self.tally.entry("undo").or_default() += 1;
+            let undone = &self.events[from..];
+            undone::assert_undone(before, after, &self.view(device), undone);
         }
     }
 

@@ -23,6 +23,7 @@ mod stats;
 mod status;
 mod sync;
 mod task;
+mod undo;
 mod validate;
 mod which_db;
 mod workflow;
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Workflow(workflow::Args),
     Hook(hook::Args),
     Conflicts(conflicts::Args),
+    Undo(undo::Args),
     Rebuild(rebuild::Args),
     Export(export::Args),
     Import(import::Args),
@@ -89,6 +91,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Hook(args) => hook::run(args, ctx),
         Command::Conflicts(args) => conflicts::run(args, ctx),
         Command::Sync(args) => sync::run(args, ctx),
+        Command::Undo(args) => undo::run(args, ctx),
         Command::Rebuild(args) => rebuild::run(args, ctx),
         Command::Export(args) => export::run(args, ctx),
         Command::Import(args) => import::run(args, ctx),

@@ -33,6 +33,7 @@ use super::stats;
 use super::status;
 use super::sync;
 use super::task;
+use super::undo;
 use super::validate;
 use super::which_db;
 use super::workflow;
@@ -174,6 +175,7 @@ fn output(path: &str) -> Option<MakeSchema> {
         "stats" => of::<stats::Report>,
         "validate" => of::<validate::Report>,
         "events" => of::<events::Line>,
+        "undo" => of::<undo::Undone>,
         "rebuild" => of::<rebuild::Rebuilt>,
         "export" => either::<export::Exported, ndjson::AnyLine>,
         "import" => of::<import::Done>,

@@ -34,6 +34,7 @@ mod tasks;
 mod text;
 mod transfer;
 mod transitions;
+mod undo;
 mod workflows;
 
 use hzl_testkit::home::Home;

@@ -210,6 +210,7 @@ fn claimer(agent: Option<&str>, agent_id: Option<&str>) -> Actor {
         author: agent.map(str::to_owned),
         agent_id: agent_id.map(str::to_owned),
         claim: None,
+        correlation_id: None,
     }
 }
 

@@ -211,3 +211,30 @@ fn the_other_server_does_as_well() {
     assert_eq!(a.json(&["task", "show", &open])["task"]["status"], "done");
     assert_same(&a, &b);
 }
+
+#[test]
+fn a_command_is_undone_after_it_was_synced() {
+    let cloud = Cloud::start();
+    let (a, b) = (cloud.device(), cloud.device());
+    let task = add(&a, &["Shared", "-s", "ready"]);
+    a.sync();
+    b.sync();
+    a.json(&[
+        "task", "update", &task, "--title", "By A", "--author", "ann",
+    ]);
+    b.json(&["task", "update", &task, "--desc", "By B", "--author", "bob"]);
+    a.sync();
+    b.sync();
+    a.sync();
+    b.fails(&["undo", "--author", "ann"], 4);
+    a.json(&["undo", "--author", "ann"]);
+    a.sync();
+    b.sync();
+    let shown = b.json(&["task", "show", &task])["task"].clone();
+    assert_eq!(
+        (&shown["title"], &shown["description"]),
+        (&json!("Shared"), &json!("By B"))
+    );
+    assert_same(&a, &b);
+    assert_eq!(a.status()["conflicts"], 0);
+}
