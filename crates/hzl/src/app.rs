@@ -8,6 +8,7 @@ use clap::FromArgMatches as _;
 use crate::cli;
 use crate::cli::Cli;
 use crate::commands;
+use crate::completion;
 use crate::config;
 use crate::context::Context;
 use crate::environment::Environment;
@@ -30,6 +31,13 @@ pub(crate) fn main() -> ExitCode {
         .iter()
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
+
+    match completion::answered(&environment) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        // A shell has nothing to do with a message.
+        Err(_) => return ExitCode::FAILURE,
+    }
 
     // What goes wrong before the options are parsed is already reported in the format they ask for.
     let look = cli::Look::guess(&arguments);

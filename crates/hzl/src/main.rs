@@ -7,6 +7,7 @@ mod background;
 mod cli;
 mod cloud;
 mod commands;
+mod completion;
 mod config;
 mod context;
 mod defaults;

@@ -228,9 +228,12 @@ impl Change<'_> {
         }
         self.stands("status", self.same_ownership())?;
         let held = before.status == Status::InProgress;
-        // No lease ends before its event: one that had run out is over at once.
+        // No lease ends before its event, which is a millisecond after the one before it: one that had
+        // run out is over at once.
+        let events_before = i64::try_from(drafts.list.len()).unwrap_or(i64::MAX);
+        let earliest = time.plus_millis(events_before).plus_millis(1);
         let lease = before.lease_until.filter(|_| held);
-        let lease = lease.map(|end| end.max(time.plus_millis(1)));
+        let lease = lease.map(|end| end.max(earliest));
         let payload = if before.status == Status::Archived {
             self.archived()
         } else {
@@ -283,5 +286,43 @@ impl Change<'_> {
             from: Some(self.now.status),
             claim: self.now.claim.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::{NOW, actor, facts, task};
+    use super::super::{Facts, decide};
+    use super::*;
+    use crate::command::Command;
+
+    #[test]
+    fn a_lease_that_had_run_out_ends_after_its_event_all_the_same() {
+        let mut before = task("t", Status::InProgress).task;
+        before.title = "before".to_owned();
+        before.lease_until = Some(NOW.plus_millis(-60_000));
+        let released = task("t", Status::Ready);
+        let facts = Facts {
+            undone: vec![Undone {
+                task_id: "t".into(),
+                before: Some(before),
+                project_before: "p".into(),
+                after: Some(released.task.clone()),
+            }],
+            ..facts(vec![released])
+        };
+        let undo = Command::Undo { events: vec![] };
+        let drafts = decide(&facts, &undo, &actor("ann"), NOW).unwrap();
+        let at = drafts
+            .iter()
+            .position(|draft| draft.payload.kind() == "status_changed");
+        let at = at.expect("it is held again");
+        assert!(at > 0, "the title comes first");
+        let Payload::StatusChanged(change) = &drafts[at].payload else {
+            unreachable!();
+        };
+        let end = change.lease_until.as_deref().and_then(Timestamp::parse);
+        let written = NOW.plus_millis(i64::try_from(at).unwrap());
+        assert!(end.expect("a lease") > written, "{end:?} {written:?}");
     }
 }

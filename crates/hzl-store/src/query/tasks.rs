@@ -42,16 +42,25 @@ pub fn resolve(cache: &Connection, prefix: &str) -> Result<Resolved> {
     if find_task(cache, &exact)?.is_some() {
         return Ok(Resolved::One(exact));
     }
-    let mut matches = by_range(cache, prefix)?;
-    if matches.is_empty() {
-        matches = by_pattern(cache, prefix)?;
-    }
-    matches.truncate(MAX_MATCHES);
+    let mut matches = list_by_prefix(cache, prefix)?;
     Ok(match matches.len() {
         0 => Resolved::None,
         1 => Resolved::One(matches.swap_remove(0).0),
         _ => Resolved::Many(matches),
     })
+}
+
+/// Lists at most [`MAX_MATCHES`] tasks whose id begins like this, with their titles, by id.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn list_by_prefix(cache: &Connection, prefix: &str) -> Result<Vec<(TaskId, String)>> {
+    let mut matches = by_range(cache, prefix)?;
+    if matches.is_empty() {
+        matches = by_pattern(cache, prefix)?;
+    }
+    matches.truncate(MAX_MATCHES);
+    Ok(matches)
 }
 
 const BY_RANGE: &str = "

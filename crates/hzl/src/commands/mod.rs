@@ -2,6 +2,7 @@
 
 mod agent;
 mod backup;
+mod completions;
 mod config;
 mod conflicts;
 mod dep;
@@ -14,6 +15,7 @@ mod hook;
 mod import;
 mod init;
 mod lock;
+mod man;
 mod project;
 mod rebuild;
 mod restore;
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Backup(backup::Args),
     Restore(restore::Args),
     Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Help(help::Args),
 }
 
@@ -98,6 +102,8 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Backup(args) => backup::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Schema(args) => schema::run(args, ctx),
+        Command::Completions(args) => completions::run(args, ctx),
+        Command::Man(args) => man::run(args, ctx),
         Command::Help(args) => help::run(args, ctx),
     }
 }

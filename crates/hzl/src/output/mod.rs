@@ -10,6 +10,7 @@ mod fields;
 mod md;
 mod short_ids;
 
+pub(crate) use escape::inline;
 pub(crate) use failure::Failure;
 pub(crate) use fields::Fields;
 pub(crate) use md::Md;

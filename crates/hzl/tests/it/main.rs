@@ -6,6 +6,7 @@ mod claims;
 mod cloud;
 mod command_line;
 mod compat;
+mod completions;
 mod contention;
 mod defaults;
 mod dep_list;
