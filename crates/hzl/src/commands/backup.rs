@@ -19,7 +19,7 @@ use crate::output::Md;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hzl backup ledger-2026-12-01.db
-  hzl backup /mnt/backups/ledger.db --force")]
+  hzl backup ledger.db --force")]
 pub(crate) struct Args {
     /// Write this file, which only you can read
     #[arg(value_name = "FILE")]

@@ -27,6 +27,7 @@ mod ownership;
 mod projects;
 mod prune;
 mod readme;
+mod reference;
 mod schemas;
 mod search;
 mod secrets;

@@ -199,7 +199,10 @@ fn files_are_replaced_only_when_asked_for() {
                 .contains("--force")
         );
         assert_eq!(fs::read(&file).unwrap(), b"precious");
-        home.json(&[command, path_text(&file), "--force"]);
+        match command {
+            "export" => home.json(&["export", path_text(&file), "--force"]),
+            _ => home.json(&["backup", path_text(&file), "--force"]),
+        };
         assert_ne!(fs::read(&file).unwrap(), b"precious");
         home.fails(&[command, "/no/such/directory/file"], 1);
     }

@@ -137,6 +137,32 @@ fn others_are_what_could_be_taken_instead() {
         (&found["others_total"], &found["others"]),
         (&json!(1), &json!([]))
     );
+    let line = [
+        "workflow",
+        "run",
+        "start",
+        "--any-project",
+        "--agent",
+        "cyd",
+    ];
+    let both = ["--no-include-others", "--include-others"];
+    let found = home.json(&[&line[..], &both].concat());
+    assert_eq!(found["mode"], "resume", "{found}");
+    let line = [
+        "workflow",
+        "run",
+        "start",
+        "--any-project",
+        "--agent",
+        "dan",
+        "--no-include-others",
+        "--include-others",
+    ];
+    let found = home.json(&line);
+    assert_eq!(
+        found["mode"], "claim_next",
+        "the last of the two counts: {found}"
+    );
 }
 
 #[test]
@@ -254,6 +280,29 @@ fn delegating_pauses_only_what_is_in_progress() {
     let shown = home.json(&["task", "show", &task]);
     assert_eq!(shown["task"]["status"], "blocked");
     assert_eq!(shown["comments"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_delegation_with_a_made_key_is_carried_out_once() {
+    let home = home();
+    let task = claimed(&home, "Source", "ann");
+    let delegate = || {
+        home.json(&[
+            "workflow",
+            "run",
+            "delegate",
+            "--from",
+            &task,
+            "--title",
+            "Part",
+            "--auto-op-id",
+        ])
+    };
+    let first = delegate();
+    let again = delegate();
+    assert_eq!(again["delegated"], first["delegated"]);
+    assert_eq!(again["idempotency"]["replayed"], true);
+    assert_eq!(home.json(&["task", "list"])["total"], 2);
 }
 
 #[test]

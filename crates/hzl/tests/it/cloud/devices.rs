@@ -92,6 +92,8 @@ fn what_one_machine_does_the_other_has_after_both_sync() {
     a.sync();
     assert_eq!(a.json(&["task", "show", &open])["task"]["status"], "done");
     assert_same(&a, &b);
+    let forced = a.json(&["sync", "--force"]);
+    assert_eq!(forced["data"]["pushed"], 0, "{forced}");
     for device in [&a, &b] {
         let status = device.status();
         assert_eq!(status["pendingEvents"], 0);
