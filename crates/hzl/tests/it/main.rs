@@ -19,6 +19,7 @@ mod fields;
 mod health;
 mod hooks;
 mod init;
+mod large_store;
 mod lifecycle;
 mod lists;
 mod moves;
