@@ -49,7 +49,9 @@ fn modelled(n: usize) -> Modelled {
             _ => "archived",
         },
         priority: n % 4,
-        due: (n % 5 == 0).then(|| format!("2027-01-{:02}T00:00:00.000Z", n % 28 + 1)),
+        due: n
+            .is_multiple_of(5)
+            .then(|| format!("2027-01-{:02}T00:00:00.000Z", n % 28 + 1)),
         depends_on: (n % 7 == 3).then(|| n - 1),
         parent,
         word: n % 50,

@@ -33,6 +33,7 @@ mod schemas;
 mod search;
 mod secrets;
 mod settings;
+mod sizes;
 mod tasks;
 mod text;
 mod transfer;

@@ -202,7 +202,8 @@ fn fields_are_changed_cleared_and_left_alone() {
         updated,
         json!({"task_id": task, "title": "New", "description": null, "links": ["y", "z"],
                "priority": 3, "tags": [], "project": "web", "parent_id": epic,
-               "stale_after_minutes": 90, "due_at": null, "metadata": {}, "agent": null})
+               "stale_after_minutes": 90}),
+        "the keys of 3.2.0, and what else was changed"
     );
     let detached = home.json(&[
         "task",

@@ -209,7 +209,8 @@ pub(super) fn many_added_schema(generator: &mut SchemaGenerator) -> Schema {
 
 /// Returns the schema of a changed task.
 pub(super) fn updated_schema(generator: &mut SchemaGenerator) -> Schema {
-    schema(generator, &UPDATED, &UPDATED, Empties::Kept)
+    let all = [&UPDATED[..], &UPDATED_TOO[..]].concat();
+    schema(generator, &all, &UPDATED, Empties::Kept)
 }
 
 /// Returns the schema of a task in a list.
@@ -291,13 +292,17 @@ pub(crate) const ADDED: [Key; 8] = [
 pub(crate) const BRIEF: [Key; 3] = [Key::TaskId, Key::Title, Key::Status];
 
 /// Keys of a changed task.
-pub(crate) const UPDATED: [Key; 12] = [
+pub(crate) const UPDATED: [Key; 6] = [
     Key::TaskId,
     Key::Title,
     Key::Description,
     Key::Links,
     Key::Priority,
     Key::Tags,
+];
+
+/// Further keys of a changed task: each is shown only when it was to be changed.
+pub(crate) const UPDATED_TOO: [Key; 6] = [
     Key::Project,
     Key::ParentId,
     Key::StaleAfterMinutes,

@@ -62,7 +62,7 @@ pub(crate) struct Alternative {
 impl Trace {
     /// Tells of a named task that was claimed.
     pub(crate) fn claimed_by_id(task_id: &TaskId) -> Self {
-        let reason = "it was ready, and nothing it waits for is open".to_owned();
+        let reason = "ready, and nothing it waits for is open".to_owned();
         Self::explicit(task_id, "claimed", reason, vec![])
     }
 
@@ -82,12 +82,12 @@ impl Trace {
         let next = next.iter().map(|task_id| Alternative {
             task_id: task_id.clone(),
             reason_code: "eligible",
-            reason: "it comes after the chosen task".to_owned(),
+            reason: "next in this order".to_owned(),
         });
         let decision = Decision {
             selected: true,
             reason_code: "claimed",
-            reason: "it comes first by priority, due date and age".to_owned(),
+            reason: "first by priority, due date and age".to_owned(),
             task_id: Some(task_id.clone()),
         };
         Self::next(filters, decision, next.collect())

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::lookup;
 use super::shape;
 use super::shape::Empties;
+use super::shape::Key;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
@@ -74,6 +75,23 @@ pub(crate) struct Args {
     /// Give it to whoever claims it
     #[arg(long)]
     pub(crate) clear_agent: bool,
+}
+
+impl Args {
+    /// Returns the keys of the answer: those of 3.2.0, and what else was to be changed.
+    fn shown(&self) -> Vec<Key> {
+        let mut keys = shape::UPDATED.to_vec();
+        keys.extend(shape::UPDATED_TOO.iter().filter(|key| match key {
+            // A subtask goes where its parent is.
+            Key::Project | Key::ParentId => self.parent.is_some(),
+            Key::StaleAfterMinutes => self.stale_after.is_some() || self.clear_stale_after,
+            Key::DueAt => self.due.is_some() || self.clear_due,
+            Key::Metadata => self.metadata.is_some(),
+            Key::Agent => self.agent.is_some() || self.clear_agent,
+            _ => false,
+        }));
+        keys
+    }
 }
 
 /// Returns the change of a field that has an option to set it and one to clear it: to a value, or
@@ -143,7 +161,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         "Updated"
     };
     ctx.output.answer(&Updated {
-        task: shape::object(&row, &shape::UPDATED, Empties::Kept),
+        task: shape::object(&row, &args.shown(), Empties::Kept),
         summary: format!("{verb} {} ({task_id})", row.task.title),
     })
 }
