@@ -287,13 +287,20 @@ impl<R: BufRead> Reader<R> {
             reason,
         };
         let line: EventLine =
-            serde_json::from_slice(&self.buffer).map_err(|error| bad(error.to_string()))?;
+            serde_json::from_slice(&self.buffer).map_err(|error| bad(what_is_wrong(&error)))?;
         if line.rowid.is_some() && self.origin.is_none() {
             let reason = "it was printed by `hzl events`, which leaves out what an import needs";
             return Err(bad(reason.to_owned()));
         }
         Ok(line.into_transfer())
     }
+}
+
+/// Returns the parser's words without its place: it knows of one line only.
+fn what_is_wrong(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.replace(&place, "")
 }
 
 #[cfg(test)]

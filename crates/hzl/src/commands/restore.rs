@@ -5,6 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use hzl_store::Access;
+use hzl_store::Error;
 use hzl_store::StorePaths;
 use hzl_store::backup;
 use hzl_store::ledger::Ledger;
@@ -88,9 +89,24 @@ fn open_copy(source: &Path) -> Result<(Ledger, TempDir), CommandError> {
         cache: directory.path().join("cache.db"),
     };
     let copy = NewFile::create(&paths.events, false)?;
-    backup::copy(source, copy.temporary_path())?;
+    backup::copy(source, copy.temporary_path()).map_err(|error| not_a_backup(source, error))?;
     copy.keep()?;
-    Ok((Ledger::open(&paths, Access::Existing)?, directory))
+    let scratch = Ledger::open(&paths, Access::Existing);
+    let scratch = scratch.map_err(|error| not_a_backup(source, error))?;
+    Ok((scratch, directory))
+}
+
+/// Names the backup, not the copy of it that was looked at.
+fn not_a_backup(source: &Path, error: Error) -> CommandError {
+    let message = format!("nothing was restored: {} is no backup", source.display());
+    let is_damaged = matches!(error, Error::Corrupt { .. });
+    let failure = CommandError::new(Kind::Database, message)
+        .detail("path", source.to_string_lossy())
+        .caused_by(error);
+    if is_damaged {
+        return failure.hint("it is damaged: try another backup");
+    }
+    failure.hint("name a file that `hzl backup` wrote, or an events.db")
 }
 
 /// Backs up what is here, beside the database.
