@@ -17,6 +17,8 @@ pub enum Ineligible {
     HasChildren,
     /// It is meant for somebody else.
     RoutedElsewhere,
+    /// Somebody on this device is claiming it right now.
+    Reserved,
 }
 
 impl Ineligible {
@@ -27,6 +29,7 @@ impl Ineligible {
             Ineligible::DependencyBlocked => "dependency_blocked",
             Ineligible::HasChildren => "has_children",
             Ineligible::RoutedElsewhere => "routed_elsewhere",
+            Ineligible::Reserved => "reserved",
         }
     }
 }
@@ -38,6 +41,7 @@ impl std::fmt::Display for Ineligible {
             Ineligible::DependencyBlocked => "it waits for other tasks",
             Ineligible::HasChildren => "it has subtasks, claim one of those",
             Ineligible::RoutedElsewhere => "it is routed to another agent",
+            Ineligible::Reserved => "another process on this machine is claiming it",
         })
     }
 }

@@ -87,7 +87,13 @@ impl Batch<'_> {
         command: &Command,
         actor: &Actor,
     ) -> std::result::Result<Outcome, ExecuteError> {
-        let loaded = facts::load(self.log, self.cache, self.state, command)?;
+        let loaded = facts::load(
+            self.log,
+            self.cache,
+            self.state,
+            command,
+            self.writer.next(),
+        )?;
         let drafts = decide(&loaded.facts, command, actor, self.writer.next())?;
         let first = self.events.first().map(|(_, event)| event.event_id.clone());
         let cause = Cause::Batch(first.as_ref());

@@ -6,10 +6,12 @@ use hzl_core::decide::{Facts, LostClaim, TaskFacts};
 use hzl_core::graph;
 use hzl_core::ids::{EventId, ProjectName, TaskId};
 use hzl_core::task::Task;
+use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 use crate::catch_up::load_projects;
 use crate::error::{OnConnection as _, Result};
+use crate::intent;
 use crate::projector::find_task;
 use crate::query;
 use crate::state::SyncState;
@@ -29,7 +31,7 @@ pub struct LoadedFacts {
 /// How many alternatives a decision trace shows.
 pub const ALTERNATIVES: usize = 3;
 
-/// Loads the facts of a command.
+/// Loads the facts of a command that is decided for the time `now`.
 ///
 /// # Errors
 /// Whatever SQLite reports. What does not exist is simply not among the facts.
@@ -38,6 +40,7 @@ pub fn load(
     cache: &Connection,
     state: &SyncState,
     command: &Command,
+    now: Timestamp,
 ) -> Result<LoadedFacts> {
     let mut loaded = LoadedFacts::default();
     if needs_projects(command) {
@@ -48,7 +51,14 @@ pub fn load(
     }
     match command {
         Command::ClaimNext { filter, .. } => {
-            loaded.eligible = query::claim::list_eligible(cache, filter, ALTERNATIVES + 1)?;
+            // What another process asks the cloud for right now is passed over.
+            let reserved = intent::list_reserved(events, now)?;
+            let wanted = ALTERNATIVES + 1 + reserved.len();
+            loaded.eligible = query::claim::list_eligible(cache, filter, wanted)?;
+            loaded
+                .eligible
+                .retain(|task_id| !reserved.contains(task_id));
+            loaded.eligible.truncate(ALTERNATIVES + 1);
             if let Some(next) = loaded.eligible.first().cloned() {
                 loaded.eligible.remove(0);
                 add_task(events, cache, &mut loaded.facts, &next)?;
@@ -56,6 +66,10 @@ pub fn load(
             } else {
                 loaded.rejected = query::claim::list_rejected(cache, filter, ALTERNATIVES)?;
             }
+        }
+        Command::ClaimTask(claim) => {
+            let reserved = intent::list_reserved(events, now)?;
+            loaded.facts.is_reserved = reserved.contains(&claim.task_id);
         }
         Command::MoveTask { task_id, .. } => {
             add_children(events, cache, &mut loaded.facts, task_id)?
@@ -102,7 +116,6 @@ pub fn load(
         Command::CreateProject { .. }
         | Command::RenameProject { .. }
         | Command::AddTask(_)
-        | Command::ClaimTask(_)
         | Command::SetStatus { .. }
         | Command::CompleteTask(_)
         | Command::ReleaseTask(_)

@@ -204,8 +204,9 @@ impl Ledger {
         let transaction = WriteTransaction::begin(&self.files.events)?;
         catch_up::catch_up(&transaction, &self.files.cache)?;
         let state = SyncState::load(&transaction)?;
-        let loaded = facts::load(&transaction, &self.files.cache, &state, command)?;
         let mut writer = Writer::new(&state, &*self.clock, &transaction)?;
+        let now = writer.next();
+        let loaded = facts::load(&transaction, &self.files.cache, &state, command, now)?;
         let drafts = decide(&loaded.facts, command, actor, writer.next())?;
         let events = writer.append(&transaction, &mut *self.ids, drafts, Cause::Command)?;
         let outcome = outcome(events, loaded, &state);
@@ -334,6 +335,29 @@ impl<'a> Writer<'a> {
         self.now.max(self.clock.plus_millis(1))
     }
 
+    /// Makes the next event, which follows from `cause` if that is given.
+    pub(crate) fn event(
+        &mut self,
+        ids: &mut dyn IdSource,
+        draft: Draft,
+        cause: Option<EventId>,
+    ) -> Event {
+        self.clock = self.next();
+        Event {
+            event_id: EventId::new(ids.new_id(self.clock)),
+            task_id: draft.task_id,
+            payload: draft.payload,
+            author: draft.author,
+            agent_id: draft.agent_id,
+            session_id: None,
+            correlation_id: draft.correlation_id,
+            causation_id: cause.map(EventId::into_string),
+            timestamp: self.clock,
+            basis_seq: self.state.cursor_seq,
+            epoch: Some(self.state.epoch()),
+        }
+    }
+
     pub(crate) fn append(
         &mut self,
         log: &Connection,
@@ -344,26 +368,15 @@ impl<'a> Writer<'a> {
         let many = drafts.len() > 1 || cause != Cause::Command;
         let mut events: Vec<(i64, Event)> = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            self.clock = self.next();
-            let event_id = EventId::new(ids.new_id(self.clock));
             let first = match cause {
                 Cause::Batch(Some(first)) => Some(first),
                 Cause::Batch(None) | Cause::Command => events.first().map(|(_, e)| &e.event_id),
             };
-            let causation_id = many.then(|| first.unwrap_or(&event_id).as_str().to_owned());
-            let event = Event {
-                event_id,
-                task_id: draft.task_id,
-                payload: draft.payload,
-                author: draft.author,
-                agent_id: draft.agent_id,
-                session_id: None,
-                correlation_id: draft.correlation_id,
-                causation_id,
-                timestamp: self.clock,
-                basis_seq: self.state.cursor_seq,
-                epoch: Some(self.state.epoch()),
-            };
+            let first = first.cloned();
+            let mut event = self.event(ids, draft, first.filter(|_| many));
+            if many && event.causation_id.is_none() {
+                event.causation_id = Some(event.event_id.as_str().to_owned());
+            }
             let rowid = log::append(log, &event)?;
             events.push((rowid, event));
         }

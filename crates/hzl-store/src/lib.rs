@@ -14,6 +14,7 @@ pub mod checkpoint;
 pub mod digest;
 pub mod error;
 pub mod facts;
+pub mod intent;
 pub mod ledger;
 pub mod lock;
 pub mod log;

@@ -152,29 +152,31 @@ const APPEND: &str = "
 /// # Errors
 /// Whatever SQLite reports; nothing is appended then.
 pub fn append(conn: &Connection, event: &Event) -> Result<i64> {
-    append_stored(
-        conn,
-        &StoredEvent {
-            rowid: 0,
-            event_id: event.event_id.clone(),
-            task_id: event
-                .task_id
-                .as_ref()
-                .map_or(PROJECT_TASK_ID, TaskId::as_str)
-                .to_owned(),
-            kind: event.payload.kind().to_owned(),
-            data: event.payload.encode(),
-            schema_version: SCHEMA_VERSION,
-            author: event.author.clone(),
-            agent_id: event.agent_id.clone(),
-            session_id: event.session_id.clone(),
-            correlation_id: event.correlation_id.clone(),
-            causation_id: event.causation_id.clone(),
-            timestamp: event.timestamp.to_string(),
-            basis_seq: Some(event.basis_seq),
-            epoch: event.epoch,
-        },
-    )
+    append_stored(conn, &stored(event))
+}
+
+/// Returns an event of ours as it is stored; the row is not known yet.
+pub(crate) fn stored(event: &Event) -> StoredEvent {
+    StoredEvent {
+        rowid: 0,
+        event_id: event.event_id.clone(),
+        task_id: event
+            .task_id
+            .as_ref()
+            .map_or(PROJECT_TASK_ID, TaskId::as_str)
+            .to_owned(),
+        kind: event.payload.kind().to_owned(),
+        data: event.payload.encode(),
+        schema_version: SCHEMA_VERSION,
+        author: event.author.clone(),
+        agent_id: event.agent_id.clone(),
+        session_id: event.session_id.clone(),
+        correlation_id: event.correlation_id.clone(),
+        causation_id: event.causation_id.clone(),
+        timestamp: event.timestamp.to_string(),
+        basis_seq: Some(event.basis_seq),
+        epoch: event.epoch,
+    }
 }
 
 /// Appends an event as it is, whoever wrote it, and returns its row id.

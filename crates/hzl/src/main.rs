@@ -4,6 +4,7 @@
 
 mod app;
 mod background;
+mod claiming;
 mod cli;
 mod cloud;
 mod commands;

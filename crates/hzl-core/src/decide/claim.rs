@@ -26,6 +26,9 @@ pub(super) fn claim(
     if task.task.status != Status::Ready {
         return refused(Ineligible::NotReady, vec![]);
     }
+    if facts.is_reserved {
+        return refused(Ineligible::Reserved, vec![]);
+    }
     if !task.blockers.is_empty() {
         return refused(Ineligible::DependencyBlocked, task.blockers.clone());
     }

@@ -41,6 +41,8 @@ pub struct Facts {
     pub project_tasks: Vec<TaskId>,
     /// For `ClaimNext`: the choice.
     pub next: Option<TaskId>,
+    /// For `ClaimTask`: another process of this device is asking the cloud for the task.
+    pub is_reserved: bool,
     /// For `AddDependency`: the other task already waits for this one.
     pub closes_cycle: bool,
     /// For `PruneTasks`: the choice.

@@ -4,8 +4,11 @@
 //! not pushed before the one before it has come back by a pull, so the last row known is always the
 //! cursor. Every step may be the last one: a kill between any two leaves a store that goes on.
 
+use hzl_core::ids::TaskId;
+use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
+use hzl_store::log;
 use hzl_store::replica::{CHUNK_EVENTS, CloudDevice, Outgoing};
 use hzl_store::state::Key;
 
@@ -85,6 +88,8 @@ pub struct Report {
 }
 
 const PAGE_ROWS: u32 = 1_000;
+/// How often a claim is pushed; more than once only when this device pushes something else meanwhile.
+const CLAIM_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 20;
 const ANNOUNCE_INTERVAL_MS: i64 = 10 * 60_000;
 /// Rounds in which nothing moves before a sync gives up; one is normal after a refused push.
@@ -100,6 +105,29 @@ pub fn sync(
     options: &SyncOptions,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, SyncError> {
+    whole(ledger, remote, options, |run| run.until_clean(on_progress))
+}
+
+/// Asks the cloud for a claim, after sending what waits, and brings the projections up to date. Whether
+/// the claim was made is then in the log: see [`Ledger::judge_intent`].
+///
+/// # Errors
+/// See [`SyncError`]; the cloud may have the claim all the same.
+pub fn claim(
+    ledger: &mut Ledger,
+    remote: &mut dyn Remote,
+    claim: &Outgoing,
+    options: &SyncOptions,
+) -> Result<Report, SyncError> {
+    whole(ledger, remote, options, |run| run.claim(claim))
+}
+
+fn whole(
+    ledger: &mut Ledger,
+    remote: &mut dyn Remote,
+    options: &SyncOptions,
+    work: impl FnOnce(&mut Run<'_>) -> Result<(), SyncError>,
+) -> Result<Report, SyncError> {
     let before = remote.requests();
     let mut run = Run {
         ledger,
@@ -114,7 +142,7 @@ pub fn sync(
         resets: 0,
         creations: 0,
     };
-    let done = run.until_clean(on_progress);
+    let done = work(&mut run);
     // What was pulled is shown even if the rest failed.
     let folded = run.ledger.fold_pulled();
     let mut report = run.report;
@@ -161,6 +189,72 @@ impl Run<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Pushes the claim behind the tail, and pulls until it is known whether it is there. A push that
+    /// was refused for another reason than the task's is repeated.
+    fn claim(&mut self, claim: &Outgoing) -> Result<(), SyncError> {
+        for _ in 0..CLAIM_TRIES {
+            while !self.tail_is_empty()? {
+                self.round()?;
+            }
+            let view = self.view()?;
+            if view.membership.joined.is_none() || self.report.pull_only {
+                return Ok(());
+            }
+            let page = self.claim_round(&view, claim)?;
+            let mut round = page;
+            while round == Round::Again {
+                round = self.round()?;
+            }
+            if self.is_decided(claim)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn claim_round(&mut self, view: &View, claim: &Outgoing) -> Result<Round, SyncError> {
+        let cursor = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
+        let statements = [
+            wire::push_claim(claim, &self.condition(view)?),
+            wire::pull(cursor, self.page_rows),
+        ];
+        let sent_at = self.ledger.now();
+        let outcomes = match self.remote.pipeline(&statements) {
+            Err(RemoteError::Forbidden { .. }) => {
+                self.report.pull_only = true;
+                return Ok(Round::Clean);
+            }
+            outcomes => outcomes?,
+        };
+        let clock = (sent_at, self.ledger.now());
+        let mut outcomes = outcomes.into_iter();
+        if let Some(Err(error)) = outcomes.next() {
+            match error.kind() {
+                SqlErrorKind::ReadOnly => self.report.pull_only = true,
+                SqlErrorKind::Busy => self.wait_for_others(SyncError::Sql(error))?,
+                SqlErrorKind::NoSuchTable => {}
+                SqlErrorKind::Constraint | SqlErrorKind::TooBig | SqlErrorKind::Other => {
+                    return Err(SyncError::Sql(error));
+                }
+            }
+        }
+        let pulled = outcomes.next().ok_or_else(|| bad_reply("it has no page"))?;
+        self.after_pull(view, pulled, clock, &[])
+    }
+
+    /// Whether the claim has arrived, or the task is no longer as it was.
+    fn is_decided(&mut self, claim: &Outgoing) -> Result<bool, SyncError> {
+        let log = &self.ledger.files().events;
+        if self.report.pull_only || log::find_stored(log, &claim.event.event_id)?.is_some() {
+            return Ok(true);
+        }
+        let task_id = TaskId::from(claim.event.task_id.as_str());
+        let task = self
+            .ledger
+            .read(|cache| hzl_store::projector::find_task(cache, &task_id))?;
+        Ok(task.is_none_or(|stored| stored.task.status != Status::Ready))
     }
 
     /// One request: push a chunk, pull a page.

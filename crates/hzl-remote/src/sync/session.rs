@@ -2,13 +2,14 @@
 //! `status` can tell the truth offline and commands know when to try again.
 
 use hzl_store::ledger::Ledger;
+use hzl_store::replica::Outgoing;
 use hzl_store::state::{self, Key};
 use serde::{Deserialize, Serialize};
 
 use super::error::{SyncError, SyncErrorKind};
 use super::plan::{Verdict, View, judge};
 use super::policy::History;
-use super::run::{Progress, Report, SyncOptions, sync};
+use super::run::{self, Progress, Report, SyncOptions, sync};
 use super::wire;
 use crate::endpoint::{Endpoint, InsecureHttp};
 use crate::error::SqlErrorKind;
@@ -89,6 +90,21 @@ impl Session {
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Report, SyncError> {
         let result = sync(ledger, &mut self.hrana, options, on_progress);
+        self.note(ledger, &result)?;
+        result
+    }
+
+    /// Asks the cloud for a claim, and notes how it went.
+    ///
+    /// # Errors
+    /// As [`run::claim`].
+    pub fn claim(
+        &mut self,
+        ledger: &mut Ledger,
+        claim: &Outgoing,
+        options: &SyncOptions,
+    ) -> Result<Report, SyncError> {
+        let result = run::claim(ledger, &mut self.hrana, claim, options);
         self.note(ledger, &result)?;
         result
     }

@@ -104,7 +104,9 @@ macro_rules! text {
 
 /// Inserts a chunk if the anchor stands and nothing of this device is there that it does not know.
 /// Events that are there already are left alone. Answers with the new sequences.
-const PUSH: &str = concat!(
+macro_rules! push {
+    ($fence:literal) => {
+        concat!(
     "
     insert into hzl_events
       (event_id, received_at, device_id, epoch, basis_seq, task_id, type, data, schema_version,
@@ -125,9 +127,23 @@ const PUSH: &str = concat!(
                                  and coalesce(",
     text!("received_at"),
     ", '') = ?5))
-       and not exists (select 1 from hzl_events where device_id = ?6 and seq > ?3)
+       and not exists (select 1 from hzl_events where device_id = ?6 and seq > ?3)",
+    $fence,
+    "
     on conflict (event_id) do nothing
     returning seq"
+        )
+    };
+}
+
+const PUSH: &str = push!("");
+
+/// The same, if nobody has decided anything about the task since the last row known.
+const PUSH_CLAIM: &str = push!(
+    "
+       and not exists (select 1 from hzl_events
+                        where task_id = ?7 and seq > ?3
+                          and type in ('status_changed', 'task_archived', 'task_deleted'))"
 );
 
 /// The statement that pushes a chunk.
@@ -148,6 +164,15 @@ pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
         Value::from(condition.device.as_str()),
     ];
     Statement::new(PUSH, args)
+}
+
+/// The statement that claims a task, if it is still as this device knows it.
+pub fn push_claim(claim: &Outgoing, condition: &PushCondition) -> Statement {
+    let mut statement = push(std::slice::from_ref(claim), condition);
+    statement.sql = PUSH_CLAIM.into();
+    let task_id = claim.event.task_id.as_str();
+    statement.args.push(Value::from(task_id));
+    statement
 }
 
 fn encode(outgoing: &Outgoing) -> Json {

@@ -1,6 +1,7 @@
 //! Several machines and one cloud database: what one does, the others have.
 
 mod background;
+mod claims;
 mod conflicts;
 mod copies;
 mod devices;

@@ -23,6 +23,9 @@ use super::shape::Empties;
 use super::shape::Row;
 use super::trace::Filters;
 use super::trace::Trace;
+use crate::claiming;
+use crate::claiming::ClaimState;
+use crate::claiming::NotClaimed;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
@@ -107,14 +110,6 @@ struct Claim {
     state: ClaimState,
 }
 
-/// Whether the claim can still be lost to another device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum ClaimState {
-    Confirmed,
-    Provisional,
-}
-
 /// Claims the task, or the next one.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     match &args.task_id {
@@ -134,7 +129,6 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 
 /// Claims a named task and prints it.
 pub(super) fn claim_named(named: Named<'_>, ctx: &mut Context) -> Result<(), CommandError> {
-    let state = claim_state(ctx)?;
     let mut ledger = ctx.ledger(Purpose::Write)?;
     let task_id = lookup::task(&mut ledger, named.task_id)?;
     let claim = command::Command::ClaimTask(ClaimTask {
@@ -143,7 +137,8 @@ pub(super) fn claim_named(named: Named<'_>, ctx: &mut Context) -> Result<(), Com
     });
     let agent = ctx.agent(named.agent);
     let actor = claimer(agent.as_deref(), named.agent_id);
-    let outcome = ctx.execute(&mut ledger, &claim, &actor).map_err(refused)?;
+    let made = claiming::claim(ctx, &mut ledger, &claim, &actor);
+    let (outcome, state) = made.map_err(refused)?;
     let row = shape::after(&outcome, &task_id);
     let trace = Trace::claimed_by_id(&task_id);
     ctx.output
@@ -151,7 +146,6 @@ pub(super) fn claim_named(named: Named<'_>, ctx: &mut Context) -> Result<(), Com
 }
 
 fn claim_next(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let state = claim_state(ctx)?;
     let mut ledger = ctx.ledger(Purpose::Write)?;
     let parent = match &args.parent {
         Some(typed) => Some(lookup::parent(&mut ledger, typed)?),
@@ -176,7 +170,8 @@ fn claim_next(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         lease_minutes: ctx.lease_minutes(args.lease)?,
     };
     let actor = claimer(agent.as_deref(), args.agent_id.as_deref());
-    let outcome = ctx.execute(&mut ledger, &claim, &actor)?;
+    let made = claiming::claim(ctx, &mut ledger, &claim, &actor);
+    let (outcome, state) = made.map_err(refused)?;
     let answer = match &outcome.claimed {
         Some(task_id) => {
             let row = shape::after(&outcome, task_id);
@@ -195,14 +190,6 @@ fn claim_next(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         },
     };
     ctx.output.answer(&answer)
-}
-
-/// A claim made on one machine is final there; where others share the ledger, the cloud decides.
-fn claim_state(ctx: &mut Context) -> Result<ClaimState, CommandError> {
-    Ok(match ctx.sync_target()? {
-        Some(_) => ClaimState::Provisional,
-        None => ClaimState::Confirmed,
-    })
 }
 
 fn claimer(agent: Option<&str>, agent_id: Option<&str>) -> Actor {
@@ -241,7 +228,11 @@ fn claimed(row: &Row, view: View, decision_trace: Trace, claim: Option<Claim>) -
 }
 
 /// Adds to a refusal how it was decided.
-fn refused(error: ExecuteError) -> CommandError {
+fn refused(error: NotClaimed) -> CommandError {
+    let error = match error {
+        NotClaimed::Refused(error) => error,
+        NotClaimed::Failed(error) => return error,
+    };
     let trace = match &error {
         ExecuteError::Rejected(Rejection::NotClaimable {
             task_id,

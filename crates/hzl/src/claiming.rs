@@ -1,0 +1,203 @@
+//! How a claim is made where a cloud decides: with one bounded question, or here and provisionally.
+//!
+//! `sync.claims` says how: `auto` asks and falls back, `strict` asks or refuses, `local` never asks. No
+//! lock is held while the network is used; a process that dies in between leaves only an intent.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use hzl_core::command::Actor;
+use hzl_core::command::Command;
+use hzl_remote::http::Timeouts;
+use hzl_remote::sync::Session;
+use hzl_remote::sync::SyncOptions;
+use hzl_remote::sync::Target;
+use hzl_remote::sync::session;
+use hzl_store::intent::Intended;
+use hzl_store::intent::Standing;
+use hzl_store::ledger::ExecuteError;
+use hzl_store::ledger::Ledger;
+use hzl_store::ledger::Outcome;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cloud;
+use crate::config::ClaimMode;
+use crate::config::SyncPolicy;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::error::Kind;
+
+/// How long a claim may take because of the cloud.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the cloud is left alone after it did not answer.
+const REST_MS: i64 = 15_000;
+
+/// Whether the claim can still be lost to another device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClaimState {
+    Confirmed,
+    Provisional,
+}
+
+/// Why a claim was not made.
+pub(crate) enum NotClaimed {
+    /// The rules said no.
+    Refused(ExecuteError),
+    /// Something else, which no rule explains.
+    Failed(CommandError),
+}
+
+impl From<CommandError> for NotClaimed {
+    fn from(error: CommandError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<ExecuteError> for NotClaimed {
+    fn from(error: ExecuteError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<hzl_store::Error> for NotClaimed {
+    fn from(error: hzl_store::Error) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+/// Makes a claim (`ClaimTask` or `ClaimNext`).
+///
+/// # Errors
+///
+/// As [`Ledger::execute`]; `SyncUnavailable`: the cloud was to confirm it and did not.
+pub(crate) fn claim(
+    ctx: &mut Context,
+    ledger: &mut Ledger,
+    command: &Command,
+    actor: &Actor,
+) -> Result<(Outcome, ClaimState), NotClaimed> {
+    let Some(target) = cloud::target(ctx)? else {
+        return Ok((ctx.execute(ledger, command, actor)?, ClaimState::Confirmed));
+    };
+    let is_strict = is_strict(ctx)?;
+    if !is_strict && !may_ask(ctx, ledger, &target)? {
+        return Ok((
+            ctx.execute(ledger, command, actor)?,
+            ClaimState::Provisional,
+        ));
+    }
+    let question = Question {
+        target,
+        is_strict,
+        deadline: Instant::now() + PATIENCE,
+    };
+    let claimed = question.ask(ledger, command, actor)?;
+    crate::background::start_if_due(ctx, ledger);
+    Ok(claimed)
+}
+
+/// `db.sync.policy: strict` means it for claims as well.
+fn is_strict(ctx: &Context) -> Result<bool, CommandError> {
+    let sync = &ctx.config()?.sync;
+    Ok(sync.claims == Some(ClaimMode::Strict) || sync.policy == Some(SyncPolicy::Strict))
+}
+
+/// Whether `auto` asks: not where nothing happens by itself, nor in vain.
+fn may_ask(ctx: &Context, ledger: &Ledger, target: &Target) -> Result<bool, CommandError> {
+    let sync = &ctx.config()?.sync;
+    if sync.claims == Some(ClaimMode::Local) || sync.policy == Some(SyncPolicy::Manual) {
+        return Ok(false);
+    }
+    if ledger.membership()?.joined.is_none() || session::is_pull_only(ledger, target)? {
+        return Ok(false);
+    }
+    let history = session::history(ledger, target)?;
+    let has_failed = session::last_error(ledger)?.is_some();
+    let since = history
+        .last_attempt_at_ms
+        .map_or(i64::MAX, |at| (ledger.now().millis() - at).abs());
+    Ok(!has_failed || since >= REST_MS)
+}
+
+struct Question {
+    target: Target,
+    is_strict: bool,
+    deadline: Instant,
+}
+
+impl Question {
+    fn ask(
+        &self,
+        ledger: &mut Ledger,
+        command: &Command,
+        actor: &Actor,
+    ) -> Result<(Outcome, ClaimState), NotClaimed> {
+        loop {
+            let intent = match ledger.intend_claim(command, actor)? {
+                Intended::Nothing(outcome) => return Ok((outcome, ClaimState::Confirmed)),
+                Intended::Claim(intent) => intent,
+            };
+            let asked = self.session(ledger).and_then(|mut session| {
+                let options = SyncOptions {
+                    device_name: cloud::machine_name(),
+                    ..SyncOptions::default()
+                };
+                session.claim(ledger, &intent.outgoing, &options)
+            });
+            match ledger.judge_intent(&intent)? {
+                Standing::Made(outcome) => return Ok((*outcome, ClaimState::Confirmed)),
+                // Somebody was faster; the next question is about another task, or the rules refuse.
+                Standing::Lost => continue,
+                Standing::Open => {}
+            }
+            let is_in_time = Instant::now() < self.deadline;
+            if asked.as_ref().is_ok_and(|report| !report.pull_only) && is_in_time {
+                // Every push was answered, and the claim is not there: the task has changed.
+                ledger.forget_intent(&intent)?;
+                continue;
+            }
+            if self.is_strict {
+                ledger.free_intent(&intent)?;
+                return Err(not_confirmed(asked.err(), &intent.task_id).into());
+            }
+            match ledger.claim_locally(&intent)? {
+                Standing::Made(outcome) => return Ok((*outcome, ClaimState::Provisional)),
+                Standing::Lost | Standing::Open if is_in_time => {}
+                Standing::Lost | Standing::Open => {
+                    let outcome = ledger.execute(command, actor)?;
+                    return Ok((outcome, ClaimState::Provisional));
+                }
+            }
+        }
+    }
+
+    fn session(&self, ledger: &Ledger) -> Result<Session, hzl_remote::sync::SyncError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = left.max(Duration::from_millis(100));
+        let timeouts = Timeouts {
+            connect: left,
+            total: left,
+        };
+        Session::new(ledger, &self.target, timeouts)
+    }
+}
+
+fn not_confirmed(
+    error: Option<hzl_remote::sync::SyncError>,
+    task_id: &hzl_core::ids::TaskId,
+) -> CommandError {
+    let outcome = "nothing was claimed here; if the cloud has taken the claim all the same, the next sync shows it";
+    let failure = match error {
+        Some(error) => cloud::failure(&error, outcome),
+        None => CommandError::new(
+            Kind::SyncUnavailable,
+            format!("the cloud did not confirm the claim; {outcome}"),
+        ),
+    };
+    failure
+        .detail("task_id", task_id.as_str())
+        .detail("outcome", "unknown")
+        .hint("hzl sync")
+}

@@ -1,0 +1,161 @@
+//! Claims where a cloud decides: confirmed before the command returns, or provisional, or refused.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+use std::time::Instant;
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::Cloud;
+use super::Device;
+use super::assert_same;
+use crate::add;
+
+/// Sets a machine up that syncs only for claims, in this way.
+fn claimer(cloud: &Cloud, claims: &str) -> Device {
+    let device = cloud.device();
+    let config = json!({
+        "syncUrl": cloud.server.url(),
+        "authToken": cloud.token,
+        "sync": {"claims": claims},
+        "db": {"sync": {"staleAfterMs": 86_400_000}},
+    });
+    device.write("config/hzl/config.json", config.to_string());
+    device
+}
+
+fn state(claim: &Value) -> &str {
+    claim["claim"]["state"].as_str().expect("a claim")
+}
+
+#[test]
+fn a_confirmed_claim_is_known_to_all_at_once() {
+    let cloud = Cloud::start();
+    let (a, b) = (claimer(&cloud, "auto"), claimer(&cloud, "auto"));
+    let first = add(&a, &["First", "-s", "ready", "-p", "2"]);
+    let second = add(&a, &["Second", "-s", "ready"]);
+    a.sync();
+    b.sync();
+    let claim = a.json(&["task", "claim", &first, "--agent", "ann", "--lease", "30"]);
+    assert_eq!(state(&claim), "confirmed", "{claim}");
+    assert_eq!(claim["agent"], "ann");
+    // B has not synced since, and hears of it by asking.
+    let refused = b.fails(&["task", "claim", &first, "--agent", "bob"], 3);
+    let reason = &refused["error"]["details"]["decision_trace"]["outcome"]["reason_code"];
+    assert_eq!(*reason, "not_ready", "{refused}");
+    let next = b.json(&["task", "claim", "--next", "--agent", "bob"]);
+    assert_eq!(
+        (&next["task_id"], state(&next)),
+        (&json!(second), "confirmed")
+    );
+    let none = b.json(&["task", "claim", "--next", "--agent", "bob"]);
+    assert_eq!(none["task_id"], Value::Null);
+    a.sync();
+    b.sync();
+    assert_same(&a, &b);
+    assert_eq!(a.status()["conflicts"], 0, "nobody lost anything");
+    let id = claim["claim"]["id"].as_str().unwrap();
+    a.json(&["task", "complete", &first, "--claim", id]);
+}
+
+#[test]
+fn what_waits_is_sent_before_the_claim() {
+    let cloud = Cloud::start();
+    let (a, b) = (claimer(&cloud, "auto"), claimer(&cloud, "local"));
+    add(&a, &["Early"]);
+    a.sync();
+    a.kill_syncers();
+    let task = add(&a, &["New", "-s", "ready"]);
+    let claim = a.json(&["task", "claim", &task, "--agent", "ann"]);
+    assert_eq!(state(&claim), "confirmed");
+    b.sync();
+    assert_eq!(b.json(&["task", "show", &task])["task"]["agent"], "ann");
+    let other = add(&b, &["Local", "-s", "ready"]);
+    let claim = b.json(&["task", "claim", &other, "--agent", "bob"]);
+    assert_eq!(state(&claim), "provisional", "local never asks");
+}
+
+#[test]
+fn without_the_cloud_auto_is_provisional_and_strict_refuses() {
+    let mut cloud = Cloud::start();
+    let (auto, strict) = (claimer(&cloud, "auto"), claimer(&cloud, "strict"));
+    let one = add(&auto, &["One", "-s", "ready"]);
+    let two = add(&auto, &["Two", "-s", "ready"]);
+    auto.sync();
+    strict.sync();
+    cloud.server.stop();
+    let started = Instant::now();
+    let claim = auto.json(&["task", "claim", &one, "--agent", "ann"]);
+    assert_eq!(state(&claim), "provisional");
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    let before = strict.event_ids();
+    let error = strict.fails(&["task", "claim", &two, "--agent", "bob"], 8);
+    assert_eq!(error["error"]["code"], "sync_unavailable");
+    assert_eq!(error["error"]["details"]["outcome"], "unknown");
+    assert_eq!(strict.event_ids(), before, "nothing was claimed");
+    assert_eq!(
+        strict.json(&["task", "show", &two])["task"]["status"],
+        "ready"
+    );
+    cloud.server.restart();
+    auto.kill_syncers();
+    auto.sync();
+    let claim = strict.json(&["task", "claim", "--next", "--agent", "bob"]);
+    assert_eq!(
+        (&claim["task_id"], state(&claim)),
+        (&json!(two), "confirmed")
+    );
+    auto.sync();
+    assert_same(&auto, &strict);
+    assert_eq!(auto.status()["conflicts"], 0);
+}
+
+#[test]
+fn no_task_is_confirmed_to_two_of_many_claimers() {
+    const TASKS: usize = 24;
+    let cloud = Cloud::start();
+    let devices: Vec<Device> = (0..3).map(|_| claimer(&cloud, "strict")).collect();
+    for n in 0..TASKS {
+        add(&devices[0], &[&format!("Task {n}"), "-s", "ready"]);
+    }
+    for device in &devices {
+        device.sync();
+    }
+    let mut taken = vec![];
+    while taken.len() < TASKS {
+        let running: Vec<_> = devices
+            .iter()
+            .flat_map(|device| ["one", "two"].map(|agent| (device, agent)))
+            .map(|(device, agent)| device.spawn(&["task", "claim", "--next", "--agent", agent]))
+            .collect();
+        let answers = running.into_iter().map(|running| running.wait());
+        let before = taken.len();
+        for run in answers {
+            // Under a crowd a claim may not be confirmed in time; then it says so.
+            if run.exit == 8 {
+                continue;
+            }
+            assert_eq!(run.exit, 0, "{run}");
+            let claim = run.json();
+            if let Some(task_id) = claim["task_id"].as_str() {
+                assert_eq!(state(&claim), "confirmed", "{claim}");
+                taken.push(task_id.to_owned());
+            }
+        }
+        assert!(taken.len() > before, "somebody always gets one");
+    }
+    let each: BTreeSet<&String> = taken.iter().collect();
+    assert_eq!(each.len(), TASKS, "every task was handed out once");
+    for device in &devices {
+        device.sync();
+    }
+    for device in &devices[1..] {
+        assert_same(&devices[0], device);
+    }
+    assert_eq!(devices[0].status()["conflicts"], 0);
+}
