@@ -49,6 +49,15 @@ pub(crate) enum NotClaimed {
     Failed(CommandError),
 }
 
+impl From<NotClaimed> for CommandError {
+    fn from(error: NotClaimed) -> Self {
+        match error {
+            NotClaimed::Refused(error) => error.into(),
+            NotClaimed::Failed(error) => error,
+        }
+    }
+}
+
 impl From<CommandError> for NotClaimed {
     fn from(error: CommandError) -> Self {
         Self::Failed(error)
@@ -82,6 +91,7 @@ pub(crate) fn claim(
         return Ok((ctx.execute(ledger, command, actor)?, ClaimState::Confirmed));
     };
     let is_strict = is_strict(ctx)?;
+    // As `would_ask`.
     if !is_strict && !may_ask(ctx, ledger, &target)? {
         return Ok((
             ctx.execute(ledger, command, actor)?,
@@ -96,6 +106,18 @@ pub(crate) fn claim(
     let claimed = question.ask(ledger, command, actor)?;
     crate::background::start_if_due(ctx, ledger);
     Ok(claimed)
+}
+
+/// Tells whether a claim made now would ask the cloud.
+///
+/// # Errors
+///
+/// As [`Context::config`]; whatever the store reports.
+pub(crate) fn would_ask(ctx: &mut Context, ledger: &Ledger) -> Result<bool, CommandError> {
+    let Some(target) = cloud::target(ctx)? else {
+        return Ok(false);
+    };
+    Ok(is_strict(ctx)? || may_ask(ctx, ledger, &target)?)
 }
 
 /// `db.sync.policy: strict` means it for claims as well.

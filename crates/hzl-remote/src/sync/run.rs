@@ -198,8 +198,10 @@ impl Run<'_> {
             while !self.tail_is_empty()? {
                 self.round()?;
             }
+            // The view first: what was pulled up to it, the cloud does not compare with.
             let view = self.view()?;
-            if view.membership.joined.is_none() || self.report.pull_only {
+            let cannot = view.membership.joined.is_none() || self.report.pull_only;
+            if cannot || self.is_decided(claim)? {
                 return Ok(());
             }
             let page = self.claim_round(&view, claim)?;

@@ -159,3 +159,28 @@ fn no_task_is_confirmed_to_two_of_many_claimers() {
     }
     assert_eq!(devices[0].status()["conflicts"], 0);
 }
+
+#[test]
+fn a_workflow_starts_with_a_confirmed_claim() {
+    let cloud = Cloud::start();
+    let (a, b) = (claimer(&cloud, "strict"), claimer(&cloud, "strict"));
+    let task = add(&a, &["Only one", "-s", "ready"]);
+    a.sync();
+    b.sync();
+    let start = ["workflow", "run", "start", "--any-project", "--agent"];
+    let line = |agent: &'static str| [&start[..], &[agent]].concat();
+    let started = a.json(&line("ann"));
+    assert_eq!(
+        (&started["mode"], &started["selected"]["task_id"]),
+        (&json!("claim_next"), &json!(task))
+    );
+    let other = b.json(&line("bob"));
+    assert_eq!(
+        other["mode"], "none",
+        "B has heard of it by asking: {other}"
+    );
+    assert_eq!(a.json(&line("ann"))["mode"], "resume");
+    a.sync();
+    assert_eq!(a.status()["conflicts"], 0);
+    assert_same(&a, &b);
+}

@@ -6,9 +6,11 @@ use hzl_core::command;
 use hzl_core::command::Actor;
 use hzl_core::command::ClaimFilter;
 use hzl_core::ids::ProjectName;
+use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::batch::Batch;
+use hzl_store::ledger::Ledger;
 use hzl_store::projector::StoredTask;
 use hzl_store::query::claim;
 use hzl_store::query::tasks;
@@ -24,6 +26,7 @@ use super::TaskView;
 use super::operation;
 use super::operation::Key;
 use super::operation::Operation;
+use crate::claiming;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
@@ -151,9 +154,12 @@ struct Filters {
     tags: Vec<String>,
 }
 
+/// No limit; SQLite counts in 64 bits with a sign.
+const ALL: u64 = i64::MAX as u64;
+
 /// Starts work.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let wish = Wish::of(args, ctx)?;
+    let mut wish = Wish::of(args, ctx)?;
     let key = match &args.op_id {
         Some(op_id) => Key::given(op_id)?,
         None => Key::None,
@@ -164,6 +170,10 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         input: wish.input(args),
     };
     let mut ledger = ctx.ledger(Purpose::Write)?;
+    if matches!(operation.key, Key::None) {
+        // Of an operation with a key the transaction decides whether it is carried out at all.
+        wish.asked = wish.claim_confirmed(ctx, &mut ledger)?;
+    }
     operation.run(ctx, &mut ledger, text, |batch| wish.carry_out(batch))
 }
 
@@ -173,6 +183,8 @@ struct Wish {
     agent: String,
     lease_minutes: Option<u32>,
     policy: ResumePolicy,
+    /// Where the cloud was asked: the task that it has confirmed, if there was one to be had.
+    asked: Option<Option<TaskId>>,
     /// How many others are listed; SQLite counts in 64 bits with a sign.
     others_limit: usize,
 }
@@ -224,6 +236,7 @@ impl Wish {
             agent,
             lease_minutes: ctx.lease_minutes(args.lease)?,
             policy: args.resume_policy,
+            asked: None,
             others_limit,
         })
     }
@@ -243,8 +256,9 @@ impl Wish {
     }
 
     fn carry_out(&self, batch: &mut Batch<'_>) -> Result<Started, CommandError> {
-        let mut resumable = self.resumable(batch)?;
-        if !resumable.is_empty() {
+        let held = batch.read(|cache| tasks::list(cache, &self.held(), 0, ALL))?;
+        let mut resumable = self.resumable(held.tasks);
+        if self.asked.is_none() && !resumable.is_empty() {
             let found = resumable.len();
             let task_id = resumable.remove(0).task.task_id;
             if let Some(lease_minutes) = self.lease_minutes {
@@ -266,11 +280,10 @@ impl Wish {
                 others: others.map(TaskView::from).collect(),
             });
         }
-        let claim_next = command::Command::ClaimNext {
-            filter: self.filter.clone(),
-            lease_minutes: self.lease_minutes,
+        let claimed = match &self.asked {
+            Some(claimed) => claimed.clone(),
+            None => batch.execute(&self.claim_next(), &self.actor())?.claimed,
         };
-        let claimed = batch.execute(&claim_next, &self.actor())?.claimed;
         let selected = match &claimed {
             Some(task_id) => Some(super::load(batch, task_id)?.into()),
             None => None,
@@ -297,9 +310,31 @@ impl Wish {
         })
     }
 
-    /// The agent's tasks in progress, the one to go on with first.
-    fn resumable(&self, batch: &Batch<'_>) -> Result<Vec<StoredTask>, CommandError> {
-        let filter = ListFilter {
+    fn claim_next(&self) -> command::Command {
+        command::Command::ClaimNext {
+            filter: self.filter.clone(),
+            lease_minutes: self.lease_minutes,
+        }
+    }
+
+    /// Claims the next task with the cloud's word, where that is asked and nothing is to be resumed.
+    fn claim_confirmed(
+        &self,
+        ctx: &mut Context,
+        ledger: &mut Ledger,
+    ) -> Result<Option<Option<TaskId>>, CommandError> {
+        let held = ledger.read(|cache| tasks::list(cache, &self.held(), 0, ALL))?;
+        let resumes = !self.resumable(held.tasks).is_empty();
+        if resumes || !claiming::would_ask(ctx, ledger)? {
+            return Ok(None);
+        }
+        let (outcome, _) = claiming::claim(ctx, ledger, &self.claim_next(), &self.actor())?;
+        Ok(Some(outcome.claimed))
+    }
+
+    /// The agent's tasks in progress.
+    fn held(&self) -> ListFilter {
+        ListFilter {
             project: self
                 .filter
                 .project
@@ -308,10 +343,11 @@ impl Wish {
             status: Some(Status::InProgress),
             agent: Some(self.agent.clone()),
             ..ListFilter::default()
-        };
-        let all = u64::try_from(i64::MAX).unwrap_or_default();
-        let page = batch.read(|cache| tasks::list(cache, &filter, 0, all))?;
-        let mut found = page.tasks;
+        }
+    }
+
+    /// Those of the held tasks that come into question, the one to go on with first.
+    fn resumable(&self, mut found: Vec<StoredTask>) -> Vec<StoredTask> {
         found.retain(|stored| {
             let tags = &stored.task.tags;
             self.filter.tags.iter().all(|tag| tags.contains(tag))
@@ -332,7 +368,7 @@ impl Wish {
                 (urgency, claimed_at(task), id(task))
             }),
         }
-        Ok(found)
+        found
     }
 
     fn actor(&self) -> Actor {

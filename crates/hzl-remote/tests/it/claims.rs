@@ -1,0 +1,164 @@
+//! Claims that the cloud is asked about, with every request and every reply lost that can be.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails has failed its test"
+)]
+
+use hzl_core::command::{Actor, ClaimTask, Command};
+use hzl_core::ids::TaskId;
+use hzl_remote::sync::run::{Remote, claim};
+use hzl_remote::sync::{Report, SyncOptions, sync};
+use hzl_store::intent::{Intended, Standing};
+
+use crate::devices::Device;
+use crate::model_cloud::{Fault, ModelCloud};
+
+/// What a claimer is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Told {
+    Confirmed,
+    Provisional,
+    Refused,
+}
+
+fn exchange(device: &mut Device, cloud: &ModelCloud) -> Report {
+    let options = SyncOptions::default();
+    sync(
+        &mut device.ledger,
+        &mut cloud.line(vec![]),
+        &options,
+        &mut |_| {},
+    )
+    .unwrap()
+}
+
+/// Claims as a command does with `sync.claims: auto`.
+fn ask(device: &mut Device, remote: &mut dyn Remote, task_id: &TaskId, agent: &str) -> Told {
+    let command = Command::ClaimTask(ClaimTask {
+        task_id: task_id.clone(),
+        lease_minutes: None,
+    });
+    let actor = Actor {
+        author: Some(agent.to_owned()),
+        ..Actor::default()
+    };
+    let intent = match device.ledger.intend_claim(&command, &actor) {
+        Ok(Intended::Claim(intent)) => intent,
+        Ok(Intended::Nothing(_)) => unreachable!("a named task is claimed or refused"),
+        Err(_) => return Told::Refused,
+    };
+    let options = SyncOptions::default();
+    let asked = claim(&mut device.ledger, remote, &intent.outgoing, &options);
+    match device.ledger.judge_intent(&intent).unwrap() {
+        Standing::Made(outcome) => {
+            assert_eq!(outcome.after[task_id].task.agent.as_deref(), Some(agent));
+            return Told::Confirmed;
+        }
+        Standing::Lost => return Told::Refused,
+        Standing::Open if asked.is_ok() => {
+            device.ledger.forget_intent(&intent).unwrap();
+            return Told::Refused;
+        }
+        Standing::Open => {}
+    }
+    match device.ledger.claim_locally(&intent).unwrap() {
+        Standing::Made(_) => Told::Provisional,
+        Standing::Lost | Standing::Open => Told::Refused,
+    }
+}
+
+/// Two devices that both have the same ready task.
+fn pair(cloud: &ModelCloud) -> (Device, Device, TaskId) {
+    let (mut a, mut b) = (Device::new(), Device::new());
+    let task_id = a.add("wanted");
+    exchange(&mut a, cloud);
+    exchange(&mut b, cloud);
+    (a, b, task_id)
+}
+
+fn owner(device: &mut Device, task_id: &TaskId) -> Option<String> {
+    device.task(task_id).unwrap().agent
+}
+
+#[test]
+fn a_claim_survives_the_loss_of_any_request_or_reply() {
+    let choices = [None, Some(Fault::RequestLost), Some(Fault::ReplyLost)];
+    for number in 0..27 * 4 {
+        let faults: Vec<_> = [1, 3, 9].map(|n| choices[number / n % 3]).to_vec();
+        let (tail, b_first) = (number / 27 % 2 == 1, number / 54 == 1);
+        let cloud = ModelCloud::new();
+        let (mut a, mut b, task_id) = pair(&cloud);
+        if tail {
+            // Something waits, and goes first.
+            a.add("later");
+        }
+        let ask_b = |b: &mut Device| ask(b, &mut cloud.line(vec![]), &task_id, "bob");
+        let early = b_first.then(|| ask_b(&mut b));
+        let told_a = ask(&mut a, &mut cloud.line(faults.clone()), &task_id, "ann");
+        let told_b = early.unwrap_or_else(|| ask_b(&mut b));
+        let context = format!("{faults:?} tail {tail} b first {b_first}: {told_a:?} {told_b:?}");
+        assert!(told_b != Told::Provisional, "{context}");
+        assert!(
+            [told_a, told_b]
+                .iter()
+                .filter(|told| **told == Told::Confirmed)
+                .count()
+                <= 1,
+            "{context}"
+        );
+        for _ in 0..2 {
+            for device in [&mut a, &mut b] {
+                let report = exchange(device, &cloud);
+                assert!(!report.became_clone, "{context}");
+            }
+        }
+        assert_eq!(a.hash(), b.hash(), "{context}");
+        let holder = owner(&mut a, &task_id);
+        assert_eq!(holder, owner(&mut b, &task_id), "{context}");
+        match (told_a, told_b) {
+            (Told::Confirmed, _) => assert_eq!(holder.as_deref(), Some("ann"), "{context}"),
+            (_, Told::Confirmed) => assert_eq!(holder.as_deref(), Some("bob"), "{context}"),
+            _ => assert_eq!(holder.as_deref(), Some("ann"), "{context}"),
+        }
+        // Only a claim that was made without the cloud can lose, and then it is listed.
+        let lost = told_a == Told::Provisional && holder.as_deref() == Some("bob");
+        assert_eq!(a.conflicts(), u64::from(lost), "{context}");
+        let mut ids = cloud.event_ids();
+        let all = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{context}");
+    }
+}
+
+#[test]
+fn a_task_that_is_being_asked_for_is_not_given_to_another_process() {
+    let cloud = ModelCloud::new();
+    let (mut a, _, task_id) = pair(&cloud);
+    let other = a.add("other");
+    let actor = Actor {
+        author: Some("ann".to_owned()),
+        ..Actor::default()
+    };
+    let next = Command::ClaimNext {
+        filter: hzl_core::command::ClaimFilter::default(),
+        lease_minutes: None,
+    };
+    let Ok(Intended::Claim(first)) = a.ledger.intend_claim(&next, &actor) else {
+        panic!("there is a task");
+    };
+    assert_eq!(first.task_id, task_id);
+    let outcome = a.ledger.execute(&next, &actor).unwrap();
+    assert_eq!(outcome.claimed, Some(other));
+    let named = Command::ClaimTask(ClaimTask {
+        task_id: task_id.clone(),
+        lease_minutes: None,
+    });
+    assert!(a.ledger.execute(&named, &actor).is_err(), "it is reserved");
+    a.ledger.free_intent(&first).unwrap();
+    assert_eq!(
+        a.ledger.execute(&next, &actor).unwrap().claimed,
+        Some(task_id)
+    );
+}
