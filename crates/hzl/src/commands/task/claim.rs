@@ -39,6 +39,9 @@ use crate::values::View;
 ///
 /// At most one agent gets a task. With `--next` the most important task that can be worked on is
 /// chosen; when there is none, the answer is empty and the exit code 0.
+///
+/// On a synced ledger the cloud is asked first, for two seconds at most: `claim.state` is confirmed, or
+/// provisional if it did not answer (see sync.claims in the settings).
 #[derive(Debug, clap::Args)]
 #[command(
     group = ArgGroup::new("which").args(["task_id", "next"]).required(true),
