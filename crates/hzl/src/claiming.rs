@@ -28,8 +28,10 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::error::Kind;
 
-/// How long a claim may take because of the cloud.
+/// How long the cloud may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a claimer goes on asking that always gets an answer and is always too late.
+const CROWDED: Duration = Duration::from_secs(15);
 /// How long the cloud is left alone after it did not answer.
 const REST_MS: i64 = 15_000;
 
@@ -101,7 +103,7 @@ pub(crate) fn claim(
     let question = Question {
         target,
         is_strict,
-        deadline: Instant::now() + PATIENCE,
+        deadline: Instant::now() + CROWDED,
     };
     let claimed = question.ask(ledger, command, actor)?;
     crate::background::start_if_due(ctx, ledger);
@@ -196,11 +198,9 @@ impl Question {
     }
 
     fn session(&self, ledger: &Ledger) -> Result<Session, hzl_remote::sync::SyncError> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        let left = left.max(Duration::from_millis(100));
         let timeouts = Timeouts {
-            connect: left,
-            total: left,
+            connect: PATIENCE,
+            total: PATIENCE,
         };
         Session::new(ledger, &self.target, timeouts)
     }

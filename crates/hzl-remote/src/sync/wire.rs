@@ -127,8 +127,9 @@ macro_rules! push {
                                  and coalesce(",
     text!("received_at"),
     ", '') = ?5))
-       and not exists (select 1 from hzl_events where device_id = ?6 and seq > ?3)",
+       and not exists (select 1 from hzl_events where ",
     $fence,
+    " and seq > ?3)",
     "
     on conflict (event_id) do nothing
     returning seq"
@@ -136,15 +137,12 @@ macro_rules! push {
     };
 }
 
-const PUSH: &str = push!("");
+const PUSH: &str = push!("device_id = ?6");
 
-/// The same, if nobody has decided anything about the task since the last row known.
-const PUSH_CLAIM: &str = push!(
-    "
-       and not exists (select 1 from hzl_events
-                        where task_id = ?7 and seq > ?3
-                          and type in ('status_changed', 'task_archived', 'task_deleted'))"
-);
+/// Inserts a claim if the anchor stands and nobody has decided anything about the task since. Rows of
+/// this device may be there: other processes of it claim other tasks at the same time.
+const PUSH_CLAIM: &str =
+    push!("task_id = ?6 and type in ('status_changed', 'task_archived', 'task_deleted')");
 
 /// The statement that pushes a chunk.
 pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
@@ -170,6 +168,7 @@ pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
 pub fn push_claim(claim: &Outgoing, condition: &PushCondition) -> Statement {
     let mut statement = push(std::slice::from_ref(claim), condition);
     statement.sql = PUSH_CLAIM.into();
+    statement.args.pop();
     let task_id = claim.event.task_id.as_str();
     statement.args.push(Value::from(task_id));
     statement
