@@ -182,6 +182,7 @@ mod tests {
             for line in examples.unwrap_or_default().lines().skip(1) {
                 // What a shell does with the output is not for us to parse.
                 let line = line.split(" | ").next().unwrap_or(line);
+                let line = line.split(" > ").next().unwrap_or(line);
                 let Some(words) = split(line).strip_prefix(&["hzl".to_owned()]).map(Vec::from)
                 else {
                     continue;

@@ -24,6 +24,7 @@ mod refusal;
 mod secret;
 mod usage;
 mod values;
+mod watch;
 
 fn main() -> std::process::ExitCode {
     app::main()

@@ -167,6 +167,12 @@ pub(crate) fn duration_minutes(text: &str) -> Parsed<u32> {
         .ok_or_else(|| bad(&format!("the limit is {} days", MINUTES_MAX / (24 * 60))))
 }
 
+/// Parses a number of seconds, 0 included.
+pub(crate) fn seconds(text: &str) -> Parsed<u32> {
+    let number = text.trim().parse();
+    number.map_err(|_| input(format!("seconds are `{text}`, expected a whole number")))
+}
+
 /// The longest age that can be asked for: ten years.
 const MAX_DAYS: u32 = 3_650;
 

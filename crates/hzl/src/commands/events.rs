@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::thread;
-use std::time::Duration;
 
 use hzl_core::ids::EventId;
 use hzl_store::ledger::Ledger;
@@ -12,12 +11,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::cloud;
+use crate::config::SyncPolicy;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Format;
 use crate::values;
+use crate::watch;
+use crate::watch::Watcher;
 
 /// Print the event log, one JSON object per line
 #[derive(Debug, clap::Args)]
@@ -36,8 +39,6 @@ pub(crate) struct Args {
     pub(crate) follow: bool,
 }
 
-/// How often `--follow` looks for new events.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How many events are read at once.
 const BATCH_ROWS: u64 = 500;
 
@@ -71,7 +72,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
                 .hint("`hzl task history` shows the events of one task as text"),
         );
     }
-    let ledger = ctx.ledger(Purpose::Read)?;
+    let mut ledger = ctx.ledger(Purpose::Read)?;
     let start = match args.from {
         Some(rowid) => rowid,
         None if args.follow => log::find_end(&ledger.files().events)?.map_or(0, |end| end.rowid),
@@ -80,15 +81,26 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let limit = args.limit.map_or(u64::MAX, u64::from);
     let last = print(&ledger, ctx, start, limit)?;
     if args.follow {
-        follow(&ledger, ctx, last)?;
+        follow(&mut ledger, ctx, last)?;
     }
     Ok(())
 }
 
 /// Goes on until printing fails.
-fn follow(ledger: &Ledger, ctx: &mut Context, mut last: i64) -> Result<Infallible, CommandError> {
+fn follow(
+    ledger: &mut Ledger,
+    ctx: &mut Context,
+    mut last: i64,
+) -> Result<Infallible, CommandError> {
+    let by_itself = ctx.config()?.sync.policy != Some(SyncPolicy::Manual);
+    let target = cloud::target(ctx)?.filter(|_| by_itself);
+    let mut watcher = target.map(Watcher::new);
     loop {
-        thread::sleep(POLL_INTERVAL);
+        thread::sleep(watch::LOOK);
+        if let Some(watcher) = &mut watcher {
+            // Whether the cloud answers is for `status` to tell.
+            drop(watcher.tick(ledger)?);
+        }
         last = print(ledger, ctx, last, u64::MAX)?;
     }
 }

@@ -27,6 +27,7 @@ mod sync;
 mod task;
 mod undo;
 mod validate;
+mod wait;
 mod which_db;
 mod workflow;
 
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Hook(hook::Args),
     Conflicts(conflicts::Args),
     Undo(undo::Args),
+    Wait(wait::Args),
     Rebuild(rebuild::Args),
     Export(export::Args),
     Import(import::Args),
@@ -96,6 +98,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Conflicts(args) => conflicts::run(args, ctx),
         Command::Sync(args) => sync::run(args, ctx),
         Command::Undo(args) => undo::run(args, ctx),
+        Command::Wait(args) => wait::run(args, ctx),
         Command::Rebuild(args) => rebuild::run(args, ctx),
         Command::Export(args) => export::run(args, ctx),
         Command::Import(args) => import::run(args, ctx),

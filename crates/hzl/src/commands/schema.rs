@@ -35,6 +35,7 @@ use super::sync;
 use super::task;
 use super::undo;
 use super::validate;
+use super::wait;
 use super::which_db;
 use super::workflow;
 use crate::cli;
@@ -175,6 +176,7 @@ fn output(path: &str) -> Option<MakeSchema> {
         "stats" => of::<stats::Report>,
         "validate" => of::<validate::Report>,
         "events" => of::<events::Line>,
+        "wait" => of::<wait::Waited>,
         "undo" => of::<undo::Undone>,
         "rebuild" => of::<rebuild::Rebuilt>,
         "export" => either::<export::Exported, ndjson::AnyLine>,

@@ -1,5 +1,7 @@
 //! `hzl sync`: push what only this device has, pull what the cloud has.
 
+use std::convert::Infallible;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -7,6 +9,7 @@ use hzl_core::time::Timestamp;
 use hzl_remote::sync::Progress;
 use hzl_remote::sync::Report;
 use hzl_remote::sync::Session;
+use hzl_remote::sync::SyncError;
 use hzl_remote::sync::SyncOptions;
 use hzl_remote::sync::Target;
 use hzl_store::ledger::Ledger;
@@ -27,6 +30,8 @@ use crate::output::Answer;
 use crate::output::Md;
 use crate::values;
 use crate::values::ConflictStrategy;
+use crate::watch;
+use crate::watch::Watcher;
 
 /// Exchange events with the cloud database
 ///
@@ -37,6 +42,8 @@ use crate::values::ConflictStrategy;
 #[command(after_help = "Examples:
   hzl sync
   hzl sync --format md
+  hzl sync --watch
+  hzl sync --systemd > ~/.config/systemd/user/hzl.service
   hzl sync --reset")]
 pub(crate) struct Args {
     /// Choose what to do with concurrent changes: merge, or merge and fail if a write lost
@@ -51,6 +58,12 @@ pub(crate) struct Args {
     /// Unite this ledger with another one in the cloud
     #[arg(long)]
     pub(crate) merge: bool,
+    /// Stay, and sync once a second and after every write; prints a line when something moved
+    #[arg(short, long, conflicts_with_all = ["reset", "merge", "conflict_strategy"])]
+    pub(crate) watch: bool,
+    /// Print a systemd unit that runs `hzl sync --watch`
+    #[arg(long)]
+    pub(crate) systemd: bool,
     /// Run unattended after a write
     #[arg(long, hide = true, conflicts_with_all = ["reset", "merge"])]
     pub(crate) background: bool,
@@ -71,6 +84,9 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
             .hint("leave the option out: both sides are merged, and what lost is listed");
         return Err(error);
     }
+    if args.systemd {
+        return print_unit(ctx);
+    }
     let mut ledger = ctx.ledger(Purpose::Inspect)?;
     if args.background {
         return background::run(ctx, &mut ledger);
@@ -78,6 +94,9 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let Some(target) = cloud::target(ctx)? else {
         return ctx.output.answer(&LocalOnly::new());
     };
+    if args.watch {
+        return watch(ctx, &mut ledger, target).map(|never| match never {});
+    }
     let answer = sync(args, ctx, &mut ledger, &target)?;
     let conflicts = answer.data.conflicts;
     ctx.output.answer(&answer)?;
@@ -85,6 +104,63 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         return Err(CommandError::already_shown(Kind::General));
     }
     Ok(())
+}
+
+/// Syncs until it is stopped. A cloud that does not answer is noted once, and so is its return.
+fn watch(
+    ctx: &mut Context,
+    ledger: &mut Ledger,
+    target: Target,
+) -> Result<Infallible, CommandError> {
+    let mut watcher = Watcher::new(target);
+    let mut failed: Option<String> = None;
+    loop {
+        let started = Instant::now();
+        let before = ledger.read(query::conflicts::count)?;
+        match watcher.tick(ledger)? {
+            None => {}
+            Some(Ok(report)) => {
+                if failed.take().is_some() {
+                    ctx.output.note("the cloud answers again");
+                }
+                if report.pushed + report.pulled + report.quarantined > 0 {
+                    let after = ledger.read(query::conflicts::count)?;
+                    let conflicts = after.saturating_sub(before);
+                    let took = started.elapsed();
+                    ctx.output
+                        .answer(&Synced::new(report, conflicts, ledger.now(), took))?;
+                }
+            }
+            Some(Err(SyncError::Store(error))) => return Err(error.into()),
+            Some(Err(error)) => {
+                let text = format!("{error}; {}; {}", cloud::KEPT, error.action());
+                if failed.as_ref() != Some(&text) {
+                    ctx.output.note(&text);
+                    failed = Some(text);
+                }
+            }
+        }
+        thread::sleep(watch::LOOK);
+    }
+}
+
+fn print_unit(ctx: &mut Context) -> Result<(), CommandError> {
+    let program = std::env::current_exe().map_err(|error| {
+        CommandError::new(Kind::General, "the path of this program is unknown").caused_by(error)
+    })?;
+    ctx.output.text(&format!(
+        "[Unit]
+Description=hzl: keep the task ledger in step with its cloud database
+
+[Service]
+ExecStart={} sync --watch
+Restart=on-failure
+
+[Install]
+WantedBy=default.target
+",
+        program.display()
+    ))
 }
 
 pub(super) fn sync(

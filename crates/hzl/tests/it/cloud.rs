@@ -8,6 +8,7 @@ mod devices;
 mod init;
 mod offline;
 mod upgrade;
+mod watching;
 
 use std::fs;
 use std::ops::Deref;
