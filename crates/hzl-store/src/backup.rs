@@ -14,7 +14,6 @@ use crate::busy;
 use crate::connect::{connect, connect_to_read};
 use crate::error::{Error, OnConnection as _, Result};
 use crate::ledger::Ledger;
-use crate::open::Access;
 use crate::query::health;
 use crate::state::{self, Key, SyncState};
 use crate::transaction::WriteTransaction;
@@ -44,10 +43,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the store reports; this store is then as it was.
     pub fn restore(&mut self, scratch: &mut Ledger) -> Result<Verified> {
-        if self.files.access == Access::ReadOnly {
-            let path = self.files.paths.events.clone();
-            return Err(Error::ReadOnly { path, source: None });
-        }
+        self.check_writable()?;
         let queue = self.queue();
         // Newer than both: whatever projections there are, here or in another process, are not of it.
         let generation = state::number(&self.files.events, Key::Generation)?

@@ -15,7 +15,6 @@ use crate::catch_up;
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::ledger::{Cause, ExecuteError, Ledger, Outcome, Writer, outcome};
-use crate::open::Access;
 use crate::outbox::{self, HookTarget};
 use crate::source::IdSource;
 use crate::state::SyncState;
@@ -43,10 +42,7 @@ impl Ledger {
         work: impl FnOnce(&mut Batch<'_>) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let failed = |error: Error| E::from(ExecuteError::Store(error));
-        if self.files.access == Access::ReadOnly {
-            let path = self.files.paths.events.clone();
-            return Err(failed(Error::ReadOnly { path, source: None }));
-        }
+        self.check_writable().map_err(failed)?;
         // Damaged projections are healed before: `work` runs only once.
         self.read(|_| Ok(())).map_err(failed)?;
         let queue = self.queue();

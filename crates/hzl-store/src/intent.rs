@@ -14,11 +14,10 @@ use hzl_core::time::Timestamp;
 use rusqlite::{Connection, named_params};
 
 use crate::catch_up;
-use crate::error::{Error, OnConnection as _, Result};
+use crate::error::{OnConnection as _, Result};
 use crate::facts;
 use crate::ledger::{ExecuteError, Ledger, Outcome, Writer, outcome};
 use crate::log::{self, StoredEvent};
-use crate::open::Access;
 use crate::outbox;
 use crate::replica::Outgoing;
 use crate::state::SyncState;
@@ -69,10 +68,7 @@ impl Ledger {
         command: &Command,
         actor: &Actor,
     ) -> std::result::Result<Intended, ExecuteError> {
-        if self.files.access == Access::ReadOnly {
-            let path = self.files.paths.events.clone();
-            return Err(Error::ReadOnly { path, source: None }.into());
-        }
+        self.check_writable()?;
         let queue = self.queue();
         let log = WriteTransaction::begin(&self.files.events)?;
         catch_up::catch_up(&log, &self.files.cache)?;

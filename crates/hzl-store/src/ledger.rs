@@ -117,6 +117,17 @@ impl Ledger {
         self.has_written
     }
 
+    /// Refuses to write where only reading is possible.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        match self.files.access {
+            Access::ReadWrite | Access::Existing => Ok(()),
+            Access::ReadOnly => Err(Error::ReadOnly {
+                path: self.files.paths.events.clone(),
+                source: None,
+            }),
+        }
+    }
+
     /// The local time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -159,10 +170,7 @@ impl Ledger {
         command: &Command,
         actor: &Actor,
     ) -> std::result::Result<Outcome, ExecuteError> {
-        if self.files.access == Access::ReadOnly {
-            let path = self.files.paths.events.clone();
-            return Err(Error::ReadOnly { path, source: None }.into());
-        }
+        self.check_writable()?;
         self.decide_healing(command, actor, Keep::Events)
     }
 

@@ -13,9 +13,8 @@ use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, OnConnection as _, Result};
+use crate::error::{OnConnection as _, Result};
 use crate::ledger::{Ledger, Outcome};
-use crate::open::Access;
 use crate::transaction::WriteTransaction;
 
 /// Everything a hook can be set on, by the name it has in the settings.
@@ -513,10 +512,7 @@ impl Ledger {
 
     /// Changes the queue and nothing else.
     fn change_hooks<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        if self.files.access == Access::ReadOnly {
-            let path = self.files.paths.events.clone();
-            return Err(Error::ReadOnly { path, source: None });
-        }
+        self.check_writable()?;
         let queue = self.queue();
         let log = WriteTransaction::begin(&self.files.events)?;
         let done = change(&log)?;

@@ -7,9 +7,8 @@ use hzl_core::command::PruneFilter;
 use rusqlite::{Connection, named_params};
 
 use crate::catch_up;
-use crate::error::{Error, OnConnection as _, Result};
+use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
-use crate::open::Access;
 use crate::query::prune::{self, Prunable};
 use crate::schema::events::{NO_DELETE, NO_DELETE_BY_OTHERS};
 use crate::state::{self, Key};
@@ -31,10 +30,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the store reports; nothing is deleted then.
     pub fn prune_rows(&mut self, filter: &PruneFilter) -> Result<Pruned> {
-        if self.files.access == Access::ReadOnly {
-            let path = self.files.paths.events.clone();
-            return Err(Error::ReadOnly { path, source: None });
-        }
+        self.check_writable()?;
         let queue = self.queue();
         let log = WriteTransaction::begin(&self.files.events)?;
         catch_up::catch_up(&log, &self.files.cache)?;

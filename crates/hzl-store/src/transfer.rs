@@ -13,7 +13,6 @@ use crate::catch_up::ReadTransaction;
 use crate::error::{Error, OnConnection as _, Result};
 use crate::ledger::Ledger;
 use crate::log::{self, StoredEvent};
-use crate::open::Access;
 use crate::replica::{CloudCursor, PullBasis};
 use crate::state::{self, Key};
 use crate::transaction::WriteTransaction;
@@ -156,10 +155,7 @@ impl Ledger {
         dry_run: bool,
         source: &mut S,
     ) -> std::result::Result<Imported, S::Error> {
-        if self.files.access == Access::ReadOnly {
-            let path = self.files.paths.events.clone();
-            return Err(Error::ReadOnly { path, source: None }.into());
-        }
+        self.check_writable()?;
         let queue = self.queue();
         let is_empty = self.count_own_events()? == 0 && self.membership()?.joined.is_none();
         let same_ledger = match origin {

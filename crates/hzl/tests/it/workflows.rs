@@ -143,17 +143,6 @@ fn others_are_what_could_be_taken_instead() {
         "start",
         "--any-project",
         "--agent",
-        "cyd",
-    ];
-    let both = ["--no-include-others", "--include-others"];
-    let found = home.json(&[&line[..], &both].concat());
-    assert_eq!(found["mode"], "resume", "{found}");
-    let line = [
-        "workflow",
-        "run",
-        "start",
-        "--any-project",
-        "--agent",
         "dan",
         "--no-include-others",
         "--include-others",
