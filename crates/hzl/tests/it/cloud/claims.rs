@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use std::time::Instant;
 
+use hzl_testkit::servers::Tursodb;
 use serde_json::Value;
 use serde_json::json;
 
@@ -183,4 +184,35 @@ fn a_workflow_starts_with_a_confirmed_claim() {
     a.sync();
     assert_eq!(a.status()["conflicts"], 0);
     assert_same(&a, &b);
+}
+
+#[test]
+fn the_other_server_confirms_claims_as_well() {
+    let server = Tursodb::start();
+    let (a, b) = (Device::new(), Device::new());
+    for device in [&a, &b] {
+        let config = json!({
+            "syncUrl": server.url(),
+            "sync": {"claims": "strict"},
+            "db": {"sync": {"staleAfterMs": 86_400_000}},
+        });
+        device.write("config/hzl/config.json", config.to_string());
+    }
+    let first = add(&a, &["First", "-s", "ready", "-p", "1"]);
+    let second = add(&a, &["Second", "-s", "ready"]);
+    a.sync();
+    b.sync();
+    let claim = a.json(&["task", "claim", "--next", "--agent", "ann"]);
+    assert_eq!(
+        (&claim["task_id"], state(&claim)),
+        (&json!(first), "confirmed")
+    );
+    let claim = b.json(&["task", "claim", "--next", "--agent", "bob"]);
+    assert_eq!(
+        (&claim["task_id"], state(&claim)),
+        (&json!(second), "confirmed")
+    );
+    a.sync();
+    assert_same(&a, &b);
+    assert_eq!(a.status()["conflicts"], 0);
 }
