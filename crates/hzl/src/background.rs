@@ -14,7 +14,6 @@ use std::time::SystemTime;
 use hzl_remote::http::Timeouts;
 use hzl_remote::sync::Session;
 use hzl_remote::sync::SyncError;
-use hzl_remote::sync::SyncOptions;
 use hzl_remote::sync::Target;
 use hzl_remote::sync::error::SyncErrorKind;
 use hzl_remote::sync::policy;
@@ -150,10 +149,7 @@ pub(crate) fn run(ctx: &mut Context, ledger: &mut Ledger) -> Result<(), CommandE
 
 /// Tries until it works, cannot work, or patience ends; `true`: it worked, and there may be more.
 fn sync_patiently(ctx: &mut Context, ledger: &mut Ledger) -> Result<bool, CommandError> {
-    let options = SyncOptions {
-        device_name: cloud::machine_name(),
-        ..SyncOptions::default()
-    };
+    let options = cloud::usual();
     let mut current = None;
     let mut started = Instant::now();
     let mut failures = 0;

@@ -10,7 +10,6 @@ use hzl_core::command::Actor;
 use hzl_core::command::Command;
 use hzl_remote::http::Timeouts;
 use hzl_remote::sync::Session;
-use hzl_remote::sync::SyncOptions;
 use hzl_remote::sync::Target;
 use hzl_remote::sync::session;
 use hzl_store::intent::Intended;
@@ -89,21 +88,15 @@ pub(crate) fn claim(
     command: &Command,
     actor: &Actor,
 ) -> Result<(Outcome, ClaimState), NotClaimed> {
-    let Some(target) = cloud::target(ctx)? else {
-        return Ok((ctx.execute(ledger, command, actor)?, ClaimState::Confirmed));
-    };
-    let is_strict = is_strict(ctx)?;
-    // As `would_ask`.
-    if !is_strict && !may_ask(ctx, ledger, &target)? {
-        return Ok((
-            ctx.execute(ledger, command, actor)?,
-            ClaimState::Provisional,
-        ));
-    }
-    let question = Question {
-        target,
-        is_strict,
-        deadline: Instant::now() + CROWDED,
+    let question = match how(ctx, ledger)? {
+        How::Alone => return Ok((ctx.execute(ledger, command, actor)?, ClaimState::Confirmed)),
+        How::Here => {
+            return Ok((
+                ctx.execute(ledger, command, actor)?,
+                ClaimState::Provisional,
+            ));
+        }
+        How::Ask(question) => question,
     };
     let claimed = question.ask(ledger, command, actor)?;
     crate::background::start_if_due(ctx, ledger);
@@ -116,10 +109,32 @@ pub(crate) fn claim(
 ///
 /// As [`Context::config`]; whatever the store reports.
 pub(crate) fn would_ask(ctx: &mut Context, ledger: &Ledger) -> Result<bool, CommandError> {
+    Ok(matches!(how(ctx, ledger)?, How::Ask(_)))
+}
+
+/// How a claim is made.
+enum How {
+    /// No other machine shares the ledger.
+    Alone,
+    /// Here, without asking.
+    Here,
+    /// With the cloud's word.
+    Ask(Question),
+}
+
+fn how(ctx: &mut Context, ledger: &Ledger) -> Result<How, CommandError> {
     let Some(target) = cloud::target(ctx)? else {
-        return Ok(false);
+        return Ok(How::Alone);
     };
-    Ok(is_strict(ctx)? || may_ask(ctx, ledger, &target)?)
+    let is_strict = is_strict(ctx)?;
+    if !is_strict && !may_ask(ctx, ledger, &target)? {
+        return Ok(How::Here);
+    }
+    Ok(How::Ask(Question {
+        target,
+        is_strict,
+        deadline: Instant::now() + CROWDED,
+    }))
 }
 
 /// `db.sync.policy: strict` means it for claims as well.
@@ -163,13 +178,9 @@ impl Question {
                 Intended::Nothing(outcome) => return Ok((outcome, ClaimState::Confirmed)),
                 Intended::Claim(intent) => intent,
             };
-            let asked = self.session(ledger).and_then(|mut session| {
-                let options = SyncOptions {
-                    device_name: cloud::machine_name(),
-                    ..SyncOptions::default()
-                };
-                session.claim(ledger, &intent.outgoing, &options)
-            });
+            let asked = self
+                .session(ledger)
+                .and_then(|mut session| session.claim(ledger, &intent.outgoing, &cloud::usual()));
             match ledger.judge_intent(&intent)? {
                 Standing::Made(outcome) => return Ok((*outcome, ClaimState::Confirmed)),
                 // Somebody was faster; the next question is about another task, or the rules refuse.

@@ -8,7 +8,6 @@ use clap::Parser;
 use clap::ValueEnum as _;
 
 use crate::commands::Command;
-use crate::completion;
 use crate::output::Color;
 use crate::output::Format;
 
@@ -84,7 +83,7 @@ fn tuned(command: clap::Command) -> clap::Command {
             // A list of arguments would take the options behind it.
             let is_list =
                 argument.is_positional() && matches!(argument.get_action(), ArgAction::Append);
-            completion::with_candidates(argument.allow_hyphen_values(takes_value && !is_list))
+            argument.allow_hyphen_values(takes_value && !is_list)
         })
         .mut_subcommands(tuned)
 }

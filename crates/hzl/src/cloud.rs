@@ -5,6 +5,7 @@ use std::fs;
 use hzl_remote::endpoint::InsecureHttp;
 use hzl_remote::http::Timeouts;
 use hzl_remote::sync::SyncError;
+use hzl_remote::sync::SyncOptions;
 use hzl_remote::sync::Target;
 use hzl_remote::sync::error::SyncErrorKind;
 
@@ -41,6 +42,14 @@ pub(crate) fn insecure_http(allowed: bool) -> InsecureHttp {
         InsecureHttp::Allowed
     } else {
         InsecureHttp::Refused
+    }
+}
+
+/// How this machine syncs, when nothing special is asked for.
+pub(crate) fn usual() -> SyncOptions {
+    SyncOptions {
+        device_name: machine_name(),
+        ..SyncOptions::default()
     }
 }
 

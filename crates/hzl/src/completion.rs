@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io;
 
 use clap::Arg;
+use clap::Command;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::ArgValueCompleter;
 use clap_complete::engine::CompletionCandidate;
@@ -36,14 +37,21 @@ pub(crate) fn answered(environment: &Environment) -> io::Result<bool> {
     if environment.get(VARIABLE).is_none() {
         return Ok(false);
     }
-    let complete = CompleteEnv::with_factory(cli::command).var(VARIABLE);
+    let suggesting = || with_candidates(cli::command());
+    let complete = CompleteEnv::with_factory(suggesting).var(VARIABLE);
     complete
         .try_complete(env::args_os(), Some(&environment.current_dir))
         .map_err(io::Error::other)
 }
 
-/// Lets an option or argument suggest what its value stands for.
-pub(crate) fn with_candidates(argument: Arg) -> Arg {
+/// Lets options and arguments suggest what their values stand for. Only who completes needs that.
+fn with_candidates(command: Command) -> Command {
+    command
+        .mut_args(suggesting)
+        .mut_subcommands(with_candidates)
+}
+
+fn suggesting(argument: Arg) -> Arg {
     let names = argument.get_value_names().unwrap_or_default();
     let name = names.first().map(|name| name.as_str().to_owned());
     let candidates: fn(&OsStr) -> Vec<CompletionCandidate> = match name.as_deref() {

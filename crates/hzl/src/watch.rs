@@ -10,7 +10,6 @@ use hzl_remote::http::Timeouts;
 use hzl_remote::sync::Report;
 use hzl_remote::sync::Session;
 use hzl_remote::sync::SyncError;
-use hzl_remote::sync::SyncOptions;
 use hzl_remote::sync::Target;
 use hzl_remote::sync::policy;
 use hzl_store::ledger::Ledger;
@@ -62,12 +61,8 @@ impl Watcher {
             self.next = Instant::now() + INTERVAL;
             return Ok(None);
         };
-        let options = SyncOptions {
-            device_name: cloud::machine_name(),
-            ..SyncOptions::default()
-        };
         let result = Session::new(ledger, &self.target, Timeouts::BACKGROUND)
-            .and_then(|mut session| session.sync(ledger, &options, &mut |_| {}));
+            .and_then(|mut session| session.sync(ledger, &cloud::usual(), &mut |_| {}));
         drop(held);
         let pause = match &result {
             Ok(_) => {

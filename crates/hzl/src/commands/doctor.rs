@@ -6,7 +6,6 @@ use std::path::Path;
 
 use hzl_remote::http::Timeouts;
 use hzl_remote::sync::Session;
-use hzl_remote::sync::SyncOptions;
 use hzl_remote::sync::Target;
 use hzl_remote::sync::error::SyncErrorKind;
 use hzl_store::Access;
@@ -221,12 +220,8 @@ fn look(ctx: &mut Context) -> (&'static str, Checks) {
 
 /// Syncs, as 3.2.0's doctor does: an answer that is not a sync proves little.
 fn check_connectivity(target: &Target, ledger: &mut Ledger) -> Check {
-    let options = SyncOptions {
-        device_name: cloud::machine_name(),
-        ..SyncOptions::default()
-    };
     let synced = Session::new(ledger, target, Timeouts::BACKGROUND)
-        .and_then(|mut session| session.sync(ledger, &options, &mut |_| {}));
+        .and_then(|mut session| session.sync(ledger, &cloud::usual(), &mut |_| {}));
     match synced {
         Ok(report) if report.pull_only => {
             Check::warn("the cloud answers, but this token may only read: events written here wait")

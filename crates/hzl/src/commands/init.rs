@@ -50,7 +50,7 @@ use crate::usage;
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Examples:
   hzl init
-  hzl init --db ~/work/events.db
+  hzl init --db ledger/events.db
   hzl init --sync-url libsql://team.example.org --auth-token -")]
 pub(crate) struct Args {
     /// Use the default database without sync: forget the configured ones; other settings stay

@@ -14,7 +14,7 @@ use crate::output::Md;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hzl which-db
-  hzl which-db --db ~/work/events.db")]
+  hzl which-db --db ledger/events.db")]
 pub(crate) struct Args {}
 
 #[derive(Debug, JsonSchema, Serialize)]

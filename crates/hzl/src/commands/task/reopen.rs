@@ -1,13 +1,11 @@
 //! `hzl task reopen`
 
 use hzl_core::command::Command;
-use hzl_core::task::Status;
 
+use super::transition::BackArgs;
 use super::transition::Settled;
-use super::transition::TransitionArgs;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::values;
 
 /// Take up a finished task again
 ///
@@ -18,16 +16,13 @@ use crate::values;
   hzl task reopen 01K9ZZ3D -s backlog --author ada --comment \"Came back in 1.5\"")]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(crate) transition: TransitionArgs,
-    /// Put it into this status: ready or backlog
-    #[arg(short, long, value_name = "STATUS", default_value = "ready", value_parser = values::reopened_status)]
-    pub(crate) status: Status,
+    pub(crate) back: BackArgs,
 }
 
 /// Reopens the task.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let to = args.status;
+    let to = args.back.status;
     let reopen = |transition| Command::ReopenTask { transition, to };
-    let task = args.transition.carry_out(ctx, reopen)?;
+    let task = args.back.transition.carry_out(ctx, reopen)?;
     ctx.output.answer(&Settled::new(task, "Reopened"))
 }

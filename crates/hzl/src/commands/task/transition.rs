@@ -34,6 +34,16 @@ pub(crate) struct TransitionArgs {
     pub(crate) claim: Option<String>,
 }
 
+/// The same for what takes a finished or archived task up again.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackArgs {
+    #[command(flatten)]
+    pub(crate) transition: TransitionArgs,
+    /// Put it into this status: ready or backlog
+    #[arg(short, long, value_name = "STATUS", default_value = "ready", value_parser = values::reopened_status)]
+    pub(crate) status: Status,
+}
+
 impl TransitionArgs {
     /// Carries out what `command` makes of the transition, and returns the task as it is then.
     ///

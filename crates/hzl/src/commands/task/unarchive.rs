@@ -1,13 +1,11 @@
 //! `hzl task unarchive`
 
 use hzl_core::command::Command;
-use hzl_core::task::Status;
 
+use super::transition::BackArgs;
 use super::transition::Settled;
-use super::transition::TransitionArgs;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::values;
 
 /// Take a task out of the archive
 ///
@@ -18,16 +16,13 @@ use crate::values;
   hzl task unarchive 01K9ZZ3D -s backlog --author ada --comment \"Dropped too early\"")]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(crate) transition: TransitionArgs,
-    /// Put it into this status: ready or backlog
-    #[arg(short, long, value_name = "STATUS", default_value = "ready", value_parser = values::reopened_status)]
-    pub(crate) status: Status,
+    pub(crate) back: BackArgs,
 }
 
 /// Takes the task out.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let to = args.status;
+    let to = args.back.status;
     let unarchive = |transition| Command::UnarchiveTask { transition, to };
-    let task = args.transition.carry_out(ctx, unarchive)?;
+    let task = args.back.transition.carry_out(ctx, unarchive)?;
     ctx.output.answer(&Settled::new(task, "Unarchived"))
 }
