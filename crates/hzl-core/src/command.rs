@@ -296,6 +296,29 @@ pub struct UpdateTask {
     pub agent: Option<Option<String>>,
 }
 
+impl AddTask {
+    /// A task in the backlog of which nothing more is said.
+    pub fn new(task_id: TaskId, title: impl Into<String>, project: ProjectName) -> Self {
+        Self {
+            task_id,
+            title: title.into(),
+            project,
+            description: None,
+            links: vec![],
+            tags: vec![],
+            priority: 0,
+            depends_on: vec![],
+            parent: None,
+            status: Status::Backlog,
+            agent: None,
+            comment: None,
+            due_at: None,
+            metadata: None,
+            stale_after_minutes: None,
+        }
+    }
+}
+
 impl UpdateTask {
     /// An update that gives one field this value, as `task_updated` has it; `None` for a value that the
     /// field cannot have.

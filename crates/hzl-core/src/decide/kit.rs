@@ -121,21 +121,7 @@ pub(super) fn transition(id: &str) -> Transition {
 
 pub(super) fn add(title: &str) -> AddTask {
     AddTask {
-        task_id: "new".into(),
-        title: title.to_owned(),
-        project: "p".into(),
-        description: None,
-        links: vec![],
-        tags: vec![],
-        priority: 0,
-        depends_on: vec![],
-        parent: None,
-        status: Status::Backlog,
-        agent: None,
-        comment: None,
-        due_at: None,
-        metadata: None,
-        stale_after_minutes: None,
+        ..AddTask::new("new".into(), title, "p".into())
     }
 }
 

@@ -66,21 +66,8 @@ impl Device {
     pub(crate) fn add(&mut self, title: &str) -> TaskId {
         let task_id = self.ledger.new_task_id();
         let add = AddTask {
-            task_id: task_id.clone(),
-            title: title.to_owned(),
-            project: ProjectName::inbox(),
-            description: None,
-            links: vec![],
-            tags: vec![],
-            priority: 0,
-            depends_on: vec![],
-            parent: None,
             status: Status::Ready,
-            agent: None,
-            comment: None,
-            due_at: None,
-            metadata: None,
-            stale_after_minutes: None,
+            ..AddTask::new(task_id.clone(), title, ProjectName::inbox())
         };
         self.execute(&Command::AddTask(Box::new(add)), "adder");
         task_id

@@ -269,21 +269,10 @@ impl World {
         };
         self.tasks.push(task_id.clone());
         Command::AddTask(Box::new(AddTask {
-            task_id,
-            title: format!("task {}", self.tasks.len()),
-            project: name(self),
-            description: None,
-            links: vec![],
-            tags: vec![],
             priority: u8::try_from(self.random.below(4)).unwrap(),
             depends_on,
-            parent: None,
             status: Status::Ready,
-            agent: None,
-            comment: None,
-            due_at: None,
-            metadata: None,
-            stale_after_minutes: None,
+            ..AddTask::new(task_id, format!("task {}", self.tasks.len()), name(self))
         }))
     }
 

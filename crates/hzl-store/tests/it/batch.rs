@@ -24,21 +24,8 @@ fn fresh() -> (TempDir, Ledger) {
 
 fn add(task_id: &TaskId) -> Command {
     Command::AddTask(Box::new(AddTask {
-        task_id: task_id.clone(),
-        title: "in a batch".to_owned(),
-        project: ProjectName::inbox(),
-        description: None,
-        links: vec![],
-        tags: vec![],
-        priority: 0,
-        depends_on: vec![],
-        parent: None,
         status: Status::Ready,
-        agent: None,
-        comment: None,
-        due_at: None,
-        metadata: None,
-        stale_after_minutes: None,
+        ..AddTask::new(task_id.clone(), "in a batch", ProjectName::inbox())
     }))
 }
 

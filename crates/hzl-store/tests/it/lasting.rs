@@ -45,21 +45,8 @@ fn run(ledger: &mut Ledger, command: &Command) {
 fn add_to(ledger: &mut Ledger, project: &str, title: &str) -> TaskId {
     let task_id = ledger.new_task_id();
     let command = Command::AddTask(Box::new(AddTask {
-        task_id: task_id.clone(),
-        title: title.to_owned(),
-        project: ProjectName::new(project),
-        description: None,
-        links: vec![],
-        tags: vec![],
-        priority: 0,
-        depends_on: vec![],
-        parent: None,
         status: Status::Ready,
-        agent: None,
-        comment: None,
-        due_at: None,
-        metadata: None,
-        stale_after_minutes: None,
+        ..AddTask::new(task_id.clone(), title, ProjectName::new(project))
     }));
     run(ledger, &command);
     task_id

@@ -63,21 +63,8 @@ fn add(ledger: &mut Ledger, title: &str) -> TaskId {
 
 fn new_task(task_id: &TaskId, title: &str) -> AddTask {
     AddTask {
-        task_id: task_id.clone(),
-        title: title.to_owned(),
-        project: ProjectName::inbox(),
-        description: None,
-        links: vec![],
-        tags: vec![],
-        priority: 0,
-        depends_on: vec![],
-        parent: None,
         status: Status::Ready,
-        agent: None,
-        comment: None,
-        due_at: None,
-        metadata: None,
-        stale_after_minutes: None,
+        ..AddTask::new(task_id.clone(), title, ProjectName::inbox())
     }
 }
 

@@ -72,21 +72,14 @@ fn add(
         ..Actor::default()
     };
     let task = command::Command::AddTask(Box::new(AddTask {
-        task_id: task_id.clone(),
-        title: sample.title.to_owned(),
-        project: name(),
         description: sample.description.map(str::to_owned),
-        links: vec![],
         tags: sample.tags.iter().map(|&tag| tag.to_owned()).collect(),
         priority: sample.priority,
         depends_on,
-        parent: None,
         status: sample.status,
         agent: sample.agent.map(str::to_owned),
         comment: sample.comment.map(str::to_owned),
-        due_at: None,
-        metadata: None,
-        stale_after_minutes: None,
+        ..AddTask::new(task_id.clone(), sample.title, name())
     }));
     ctx.execute(ledger, &task, &actor)?;
     if let Some((checkpoint, progress)) = sample.checkpoint {

@@ -102,21 +102,14 @@ struct FollowOn<'a> {
 
 fn add(follow_on: FollowOn<'_>) -> command::Command {
     command::Command::AddTask(Box::new(AddTask {
-        task_id: follow_on.task_id.clone(),
-        title: follow_on.title.to_owned(),
-        project: follow_on.project,
         description: follow_on.description,
-        links: vec![],
-        tags: vec![],
-        priority: 0,
-        depends_on: vec![],
-        parent: None,
         status: Status::Ready,
         agent: follow_on.agent.map(str::to_owned),
-        comment: None,
-        due_at: None,
-        metadata: None,
-        stale_after_minutes: None,
+        ..AddTask::new(
+            follow_on.task_id.clone(),
+            follow_on.title,
+            follow_on.project,
+        )
     }))
 }
 
