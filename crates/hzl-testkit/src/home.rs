@@ -20,6 +20,9 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -270,8 +273,22 @@ pub struct Running {
     binary: PathBuf,
     arguments: Vec<String>,
     child: Child,
-    stdout: Receiver<io::Result<Vec<u8>>>,
-    stderr: Receiver<io::Result<Vec<u8>>>,
+    stdout: Pipe,
+    stderr: Pipe,
+}
+
+/// What comes out of a pipe, and the news that it has ended.
+#[derive(Debug)]
+struct Pipe {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    end: Receiver<io::Result<()>>,
+}
+
+impl Pipe {
+    fn so_far(&self) -> Vec<u8> {
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        bytes.clone()
+    }
 }
 
 impl Running {
@@ -279,6 +296,13 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Returns what it has printed so far, on both streams.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        let bytes = [self.stdout.so_far(), self.stderr.so_far()].concat();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Returns whether the process has ended.
@@ -328,11 +352,11 @@ impl Running {
 
     #[track_caller]
     fn output(&self, stream: Stream, deadline: Instant) -> String {
-        let receiver = match stream {
+        let pipe = match stream {
             Stream::Stdout => &self.stdout,
             Stream::Stderr => &self.stderr,
         };
-        let bytes = receiver
+        pipe.end
             .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             .unwrap_or_else(|_| {
                 panic!(
@@ -341,7 +365,7 @@ impl Running {
                 )
             })
             .expect("a pipe can be read");
-        String::from_utf8(bytes).unwrap_or_else(|error| {
+        String::from_utf8(pipe.so_far()).unwrap_or_else(|error| {
             let line = self.arguments.join(" ");
             panic!("`hzl {line}` prints what is not UTF-8: {error}")
         })
@@ -407,15 +431,27 @@ impl fmt::Display for Run {
 }
 
 /// Reads a pipe to its end in the background, so that a full one never blocks the process.
-fn collect(mut pipe: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
-    let (sender, receiver) = mpsc::channel();
+fn collect(mut pipe: impl Read + Send + 'static) -> Pipe {
+    let (sender, end) = mpsc::channel();
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let so_far = Arc::clone(&bytes);
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let result = pipe.read_to_end(&mut bytes).map(|_| bytes);
+        let mut chunk = [0; 8192];
+        let result = loop {
+            match pipe.read(&mut chunk) {
+                Ok(0) => break Ok(()),
+                Ok(length) => {
+                    let mut so_far = so_far.lock().unwrap_or_else(PoisonError::into_inner);
+                    so_far.extend_from_slice(&chunk[..length]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
         // Nobody listens any more when the run was dropped.
         drop(sender.send(result));
     });
-    receiver
+    Pipe { bytes, end }
 }
 
 #[cfg(test)]

@@ -14,16 +14,15 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::FollowOn;
+use super::NextArgs;
 use super::TaskView;
 use super::operation;
-use super::operation::Key;
 use super::operation::Operation;
 use crate::commands::task::lookup;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Md;
-use crate::values;
 
 /// Give a part of a task to somebody else
 ///
@@ -34,18 +33,11 @@ use crate::values;
   hzl workflow run delegate --from 01K9ZZ3D --title \"Find the cause\" --pause-parent
   hzl workflow run delegate --from 01K9ZZ3D --title \"Translate\" -P docs --no-depends")]
 pub(crate) struct Args {
-    /// Id of the task that needs help, or the beginning of it
-    #[arg(long, value_name = "TASK_ID", value_parser = values::task_id)]
-    pub(crate) from: String,
-    /// Title of the delegated task
-    #[arg(long, value_name = "TITLE")]
-    pub(crate) title: String,
+    #[command(flatten)]
+    pub(crate) next: NextArgs,
     /// Project of the delegated task; that of the source if left out
     #[arg(short = 'P', long, value_name = "PROJECT")]
     pub(crate) project: Option<String>,
-    /// Who should take the delegated task
-    #[arg(long, value_name = "NAME")]
-    pub(crate) agent: Option<String>,
     /// Do not make the source wait for the delegated task
     #[arg(long)]
     pub(crate) no_depends: bool,
@@ -55,15 +47,6 @@ pub(crate) struct Args {
     /// Block the source if it is in progress; somebody has to unblock it later
     #[arg(long)]
     pub(crate) pause_parent: bool,
-    /// Sign the changes with this name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) author: Option<String>,
-    /// Carry this out once: the same key gives the same answer again
-    #[arg(long, value_name = "KEY")]
-    pub(crate) op_id: Option<String>,
-    /// The same with a key made from the input and the state of the source
-    #[arg(long)]
-    pub(crate) auto_op_id: bool,
 }
 
 /// What is printed.
@@ -83,16 +66,16 @@ pub(crate) struct Delegated {
 /// Delegates.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let mut ledger = ctx.ledger(Purpose::Write)?;
-    let actor = ctx.actor(args.author.as_deref(), None)?;
-    let source = lookup::task(&mut ledger, &args.from)?;
+    let actor = ctx.actor(args.next.author.as_deref(), None)?;
+    let source = lookup::task(&mut ledger, &args.next.from)?;
     let operation = Operation {
         workflow: "delegate",
-        key: Key::of(args.op_id.as_deref(), args.auto_op_id, &source)?,
+        key: args.next.key(&source)?,
         input: json!({
             "from": source,
-            "title": args.title,
+            "title": args.next.title,
             "project": args.project,
-            "agent": args.agent,
+            "agent": args.next.agent,
             "depends": !args.no_depends,
             "checkpoint": args.checkpoint,
             "pause_parent": args.pause_parent,
@@ -114,9 +97,9 @@ fn carry_out(
     let project = args.project.as_deref().map(ProjectName::from);
     let add = super::add(FollowOn {
         task_id: &delegated,
-        title: &args.title,
+        title: &args.next.title,
         project: project.unwrap_or(stored.project),
-        agent: args.agent.as_deref(),
+        agent: args.next.agent.as_deref(),
         description: None,
     });
     batch.execute(&add, actor)?;
@@ -132,7 +115,7 @@ fn carry_out(
     if let Some(note) = note {
         let data = [
             ("delegated_task_id", json!(delegated)),
-            ("delegated_title", json!(args.title)),
+            ("delegated_title", json!(args.next.title)),
             ("note", json!(note)),
         ];
         let data = data.map(|(key, value)| (key.to_owned(), value));

@@ -15,9 +15,9 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::FollowOn;
+use super::NextArgs;
 use super::TaskView;
 use super::operation;
-use super::operation::Key;
 use super::operation::Operation;
 use crate::commands::task::lookup;
 use crate::context::Context;
@@ -25,7 +25,6 @@ use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Md;
-use crate::values;
 
 /// How much of what is carried goes into the description of the follow-on task.
 const DESCRIPTION_CHARS: usize = 2_500;
@@ -41,33 +40,17 @@ const CHECKPOINT_CHARS: usize = 1_500;
   hzl workflow run handoff --from 01K9ZZ3D --title \"Release\" --agent bob --author ada
   hzl workflow run handoff --from 01K9ZZ3D --title \"Release\" -P ops --auto-op-id")]
 pub(crate) struct Args {
-    /// Id of the task that is completed, or the beginning of it
-    #[arg(long, value_name = "TASK_ID", value_parser = values::task_id)]
-    pub(crate) from: String,
-    /// Title of the follow-on task
-    #[arg(long, value_name = "TITLE")]
-    pub(crate) title: String,
+    #[command(flatten)]
+    pub(crate) next: NextArgs,
     /// Project of the follow-on task; that of the source if only --agent is given
     #[arg(short = 'P', long, value_name = "PROJECT")]
     pub(crate) project: Option<String>,
-    /// Who should take the follow-on task
-    #[arg(long, value_name = "NAME")]
-    pub(crate) agent: Option<String>,
     /// Carry this many of the last checkpoints along; 0 for none
     #[arg(long, value_name = "N", default_value = "3", value_parser = super::count)]
     pub(crate) carry_checkpoints: usize,
     /// Carry at most this many characters of them along
     #[arg(long, value_name = "N", default_value = "4000", value_parser = super::count)]
     pub(crate) carry_max_chars: usize,
-    /// Sign the changes with this name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) author: Option<String>,
-    /// Carry this out once: the same key gives the same answer again
-    #[arg(long, value_name = "KEY")]
-    pub(crate) op_id: Option<String>,
-    /// The same with a key made from the input and the state of the source
-    #[arg(long)]
-    pub(crate) auto_op_id: bool,
 }
 
 /// What is printed.
@@ -85,21 +68,21 @@ pub(crate) struct HandedOff {
 
 /// Hands the task off.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    if args.project.is_none() && args.agent.is_none() {
+    if args.project.is_none() && args.next.agent.is_none() {
         let message = "a handoff needs --project or --agent: where to, or to whom";
         return Err(CommandError::new(Kind::General, message));
     }
     let mut ledger = ctx.ledger(Purpose::Write)?;
-    let actor = ctx.actor(args.author.as_deref(), None)?;
-    let source = lookup::task(&mut ledger, &args.from)?;
+    let actor = ctx.actor(args.next.author.as_deref(), None)?;
+    let source = lookup::task(&mut ledger, &args.next.from)?;
     let operation = Operation {
         workflow: "handoff",
-        key: Key::of(args.op_id.as_deref(), args.auto_op_id, &source)?,
+        key: args.next.key(&source)?,
         input: json!({
             "from": source,
-            "title": args.title,
+            "title": args.next.title,
             "project": args.project,
-            "agent": args.agent,
+            "agent": args.next.agent,
             "carry_checkpoints": args.carry_checkpoints,
             "carry_max_chars": args.carry_max_chars,
         }),
@@ -136,9 +119,9 @@ fn carry_out(
     let (head, rest) = split(&context, DESCRIPTION_CHARS);
     let add = super::add(FollowOn {
         task_id: &follow_on,
-        title: &args.title,
+        title: &args.next.title,
         project: project.unwrap_or(stored.project),
-        agent: args.agent.as_deref(),
+        agent: args.next.agent.as_deref(),
         description: (!head.is_empty()).then(|| format!("{heading}:\n\n{head}")),
     });
     batch.execute(&add, actor)?;

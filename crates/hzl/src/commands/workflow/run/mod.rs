@@ -28,6 +28,7 @@ use crate::commands::task::shape::Empties;
 use crate::commands::task::shape::Key;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::values;
 use crate::values::Class;
 use crate::values::ValueError;
 
@@ -89,6 +90,35 @@ fn load(batch: &Batch<'_>, task_id: &TaskId) -> Result<StoredTask, CommandError>
     let found = batch.read(|cache| projector::find_task(cache, task_id))?;
     let task_id = task_id.clone();
     found.ok_or_else(|| Rejection::TaskNotFound { task_id }.into())
+}
+
+/// From which task a workflow makes another one, for whom, and how often.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NextArgs {
+    /// Id of the task to go out from, or the beginning of it
+    #[arg(long, value_name = "TASK_ID", value_parser = values::task_id)]
+    pub(crate) from: String,
+    /// Title of the new task
+    #[arg(long, value_name = "TITLE")]
+    pub(crate) title: String,
+    /// Who should take the new task
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// Sign the changes with this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) author: Option<String>,
+    /// Carry this out once: the same key gives the same answer again
+    #[arg(long, value_name = "KEY")]
+    pub(crate) op_id: Option<String>,
+    /// The same with a key made from the input and the state of the source
+    #[arg(long)]
+    pub(crate) auto_op_id: bool,
+}
+
+impl NextArgs {
+    fn key<'a>(&'a self, source: &'a TaskId) -> Result<operation::Key<'a>, CommandError> {
+        operation::Key::of(self.op_id.as_deref(), self.auto_op_id, source)
+    }
 }
 
 /// A new task that is ready to be taken.
