@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::commands::events::one_line;
+use crate::output::one_line;
 
 /// The format version in the header.
 const VERSION: u32 = 1;

@@ -137,7 +137,10 @@ fn concurrent_titles_keep_the_later_one_and_list_the_other() {
         }))
     };
     a.execute(&title("by A"), "ann");
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    let written = a.ledger.now();
+    hzl_testkit::wait_until(std::time::Duration::from_secs(5), "time goes on", || {
+        b.ledger.now() > written.plus_millis(1)
+    });
     b.execute(&title("by B"), "bob");
     b.sync(&cloud);
     a.sync(&cloud);

@@ -18,6 +18,7 @@ use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Format;
+use crate::output::one_line;
 use crate::values;
 use crate::watch;
 use crate::watch::Watcher;
@@ -137,14 +138,4 @@ fn line(event: StoredEvent) -> Line {
         causation_id: event.causation_id,
         timestamp: event.timestamp,
     }
-}
-
-/// Returns the data of an event as it was written, without line breaks: valid JSON has them only
-/// where any white space would do. What is not JSON is shown as a text.
-pub(crate) fn one_line(data: &str) -> Box<RawValue> {
-    let data = data.replace(['\n', '\r'], " ");
-    serde_json::from_str(&data).unwrap_or_else(|_| {
-        let text = serde_json::Value::String(data).to_string();
-        RawValue::from_string(text).expect("a JSON text is JSON")
-    })
 }

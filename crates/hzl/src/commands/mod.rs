@@ -7,7 +7,7 @@ mod config;
 mod conflicts;
 mod dep;
 mod doctor;
-pub(crate) mod events;
+mod events;
 mod export;
 mod guide;
 mod help;

@@ -8,12 +8,14 @@ mod escape;
 mod failure;
 mod fields;
 mod md;
+mod raw;
 mod short_ids;
 
 pub(crate) use escape::inline;
 pub(crate) use failure::Failure;
 pub(crate) use fields::Fields;
 pub(crate) use md::Md;
+pub(crate) use raw::one_line;
 pub(crate) use short_ids::ShortIds;
 
 use std::io;

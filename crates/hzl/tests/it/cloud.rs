@@ -46,6 +46,15 @@ impl Cloud {
         device
     }
 
+    /// Returns two such machines that both have a new task.
+    pub(crate) fn pair(&self, task: &[&str]) -> (Device, Device, String) {
+        let (a, b) = (self.device(), self.device());
+        let task = crate::add(&a, task);
+        a.sync();
+        b.sync();
+        (a, b, task)
+    }
+
     /// Returns a new machine that is set up with this cloud and syncs by itself, without rest.
     pub(crate) fn eager_device(&self) -> Device {
         let device = Device::new();

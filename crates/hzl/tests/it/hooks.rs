@@ -1,7 +1,6 @@
 //! `hzl hook`: queued with the event, delivered later, never lost and never elsewhere.
 
 use std::time::Duration;
-use std::time::Instant;
 
 use hzl_remote::hooks::signature;
 use hzl_remote::secret::Secret;
@@ -186,11 +185,9 @@ fn a_killed_drain_loses_nothing() {
     let home = on_done(&silent.url());
     done(&home, "T");
     let mut drain = home.spawn(&["hook", "drain"]);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while rows(&home) != ["processing|0|"] {
-        assert!(Instant::now() < deadline, "{:?}", rows(&home));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    hzl_testkit::wait_until(Duration::from_secs(20), "it is being delivered", || {
+        rows(&home) == ["processing|0|"]
+    });
     drain.kill();
     drop(drain);
     // Whoever drains next cannot know yet that the first one is gone.

@@ -4,9 +4,6 @@ use hzl_testkit::home::Home;
 use serde_json::Value;
 use serde_json::json;
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use crate::add;
 use crate::home;
 
@@ -183,7 +180,6 @@ fn a_checkpoint_of_the_holder_renews_the_lease_as_long_as_it_was_asked_for() {
     let claim = claim["claim"]["id"].as_str().expect("a claim").to_owned();
     let mut before = lease_of(&home, &task);
     for by in [["--author", "ann"], ["--claim", &claim]] {
-        sleep(Duration::from_millis(5));
         let mut line = vec!["task", "checkpoint", &task, "alive"];
         line.extend(by);
         home.json(&line);
@@ -192,7 +188,6 @@ fn a_checkpoint_of_the_holder_renews_the_lease_as_long_as_it_was_asked_for() {
         before = after;
     }
     // Of others, or of nobody in particular, it is only a note.
-    sleep(Duration::from_millis(5));
     home.json(&["task", "checkpoint", &task, "seen", "--author", "bob"]);
     home.json(&["task", "checkpoint", &task, "seen"]);
     home.json(&["task", "checkpoint", &task, "stale", "--claim", "another"]);
@@ -200,7 +195,6 @@ fn a_checkpoint_of_the_holder_renews_the_lease_as_long_as_it_was_asked_for() {
     // A longer lease, once asked for, is what is renewed, and is not shortened.
     home.json(&["task", "renew", &task, "--lease", "90", "--author", "ann"]);
     let long = lease_of(&home, &task);
-    sleep(Duration::from_millis(5));
     home.json(&["task", "checkpoint", &task, "alive", "--author", "ann"]);
     assert!(lease_of(&home, &task) > long);
 }

@@ -12,12 +12,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::commands::events;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::one_line;
 use crate::values;
 
 /// Show what an agent has done, newest first
@@ -97,7 +97,7 @@ fn item(event: StoredEvent, task: Option<(String, Status)>) -> Item {
         event_id: event.event_id,
         task_id: event.task_id,
         kind: event.kind,
-        data: events::one_line(&event.data),
+        data: one_line(&event.data),
         author: event.author,
         agent_id: event.agent_id,
         timestamp: event.timestamp,

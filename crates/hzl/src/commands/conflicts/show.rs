@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 
 use super::item;
 use super::item::Item;
-use crate::commands::events;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::one_line;
 use crate::values;
 
 /// Show a write that lost a merge: what it wanted, what stands, and who wrote both
@@ -67,7 +67,7 @@ impl From<StoredEvent> for Written {
             kind: event.kind,
             timestamp: event.timestamp,
             author: event.author,
-            data: events::one_line(&event.data),
+            data: one_line(&event.data),
         }
     }
 }

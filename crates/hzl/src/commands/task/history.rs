@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::lookup;
-use crate::commands::events;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::one_line;
 use crate::values;
 
 /// Show what happened to a task, oldest first
@@ -70,7 +70,7 @@ fn item(event: StoredEvent) -> Item {
         timestamp: event.timestamp,
         author: event.author,
         agent_id: event.agent_id,
-        data: events::one_line(&event.data),
+        data: one_line(&event.data),
     }
 }
 

@@ -6,15 +6,11 @@ use serde_json::json;
 use super::Cloud;
 use super::Device;
 use super::assert_same;
-use crate::add;
 use crate::id;
 
 /// Two machines that have both given a task a title; B wrote last and has won.
 fn two_titles(cloud: &Cloud) -> (Device, Device, String) {
-    let (a, b) = (cloud.device(), cloud.device());
-    let task = add(&a, &["Draft"]);
-    a.sync();
-    b.sync();
+    let (a, b, task) = cloud.pair(&["Draft"]);
     a.json(&[
         "task", "update", &task, "--title", "By A", "--author", "ann",
     ]);

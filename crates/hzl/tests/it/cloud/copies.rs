@@ -110,10 +110,7 @@ fn a_lost_machine_is_replaced_by_a_blank_one() {
 #[test]
 fn an_import_into_an_empty_store_is_a_replica_that_goes_on_syncing() {
     let cloud = Cloud::start();
-    let (a, b) = (cloud.device(), cloud.device());
-    let task = add(&a, &["Shared", "-s", "ready"]);
-    a.sync();
-    b.sync();
+    let (a, b, task) = cloud.pair(&["Shared", "-s", "ready"]);
     a.json(&["task", "update", &task, "--title", "By A"]);
     b.json(&["task", "update", &task, "--title", "By B"]);
     b.json(&["task", "claim", &task, "--agent", "bob"]);

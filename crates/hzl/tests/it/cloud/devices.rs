@@ -127,10 +127,7 @@ fn nobody_needs_to_run_sync() {
 #[test]
 fn both_write_offline_and_both_sides_are_kept() {
     let cloud = Cloud::start();
-    let (a, b) = (cloud.device(), cloud.device());
-    let task = add(&a, &["Shared", "-s", "ready"]);
-    a.sync();
-    b.sync();
+    let (a, b, task) = cloud.pair(&["Shared", "-s", "ready"]);
     a.json(&["task", "update", &task, "--title", "By A"]);
     b.json(&["task", "update", &task, "--desc", "By B"]);
     add(&a, &["Only A"]);
@@ -151,10 +148,7 @@ fn both_write_offline_and_both_sides_are_kept() {
 #[test]
 fn a_task_claimed_on_both_sides_has_one_owner_and_the_other_is_told() {
     let cloud = Cloud::start();
-    let (a, b) = (cloud.device(), cloud.device());
-    let task = add(&a, &["Wanted", "-s", "ready"]);
-    a.sync();
-    b.sync();
+    let (a, b, task) = cloud.pair(&["Wanted", "-s", "ready"]);
     a.json(&["task", "claim", &task, "--agent", "ann"]);
     let claim = b.json(&["task", "claim", &task, "--agent", "bob"])["claim"].clone();
     assert_eq!(claim["state"], "provisional", "the cloud was not asked");
@@ -217,10 +211,7 @@ fn the_other_server_does_as_well() {
 #[test]
 fn a_command_is_undone_after_it_was_synced() {
     let cloud = Cloud::start();
-    let (a, b) = (cloud.device(), cloud.device());
-    let task = add(&a, &["Shared", "-s", "ready"]);
-    a.sync();
-    b.sync();
+    let (a, b, task) = cloud.pair(&["Shared", "-s", "ready"]);
     a.json(&[
         "task", "update", &task, "--title", "By A", "--author", "ann",
     ]);
