@@ -203,7 +203,8 @@ fn turning_sync_off_stops_it_for_good() {
         // One is still trying when sync is turned off.
         cloud.server.stop();
         add(&a, &["Private"]);
-        assert_eq!(a.syncers().len(), 1);
+        // A process that has only just begun does not show its command line yet.
+        wait_until(SOON, "one is trying", || a.syncers().len() == 1);
         assert_eq!(a.json(&["init", option])["mode"], "local-only");
         let settings = a.settings();
         assert!(settings.get("syncUrl").is_none() && settings.get("authToken").is_none());
@@ -228,7 +229,7 @@ fn a_corrected_address_is_used_at_once() {
     let a = Device::new();
     a.configure("http://127.0.0.1:9", &cloud.token, &json!({}));
     add(&a, &["Waits"]);
-    assert_eq!(a.syncers().len(), 1);
+    wait_until(SOON, "one is trying", || a.syncers().len() == 1);
     assert_eq!(joined(&a, &cloud, &[]), "empty");
     a.wait_until_settled();
     let b = cloud.device();
