@@ -13,6 +13,7 @@ use crate::event::{
 };
 use crate::ids::{EventId, ProjectName, TaskId};
 use crate::limits;
+use crate::planted::{Bug, is_planted};
 use crate::project::Projects;
 use crate::stamp::Stamp;
 use crate::task::{Edge, Memory, Status, Task};
@@ -136,7 +137,8 @@ impl TaskFold {
                     from: archived.from,
                     claim: archived.claim.as_ref(),
                 };
-                if self.guard(task, placed, Status::Archived, &guard, false) {
+                let unguarded = is_planted(Bug::ArchiveUnguarded);
+                if unguarded || self.guard(task, placed, Status::Archived, &guard, false) {
                     task.terminal_at = Some(placed.effective_ts());
                     set_status(task, Status::Archived, placed);
                 }
@@ -146,7 +148,8 @@ impl TaskFold {
                     from: deleted.from,
                     claim: deleted.claim.as_ref(),
                 };
-                if self.guard(task, placed, Status::Archived, &guard, false) {
+                let unguarded = is_planted(Bug::TombstoneUnguarded);
+                if unguarded || self.guard(task, placed, Status::Archived, &guard, false) {
                     *self = Self {
                         tombstone: Some(Stamp::of(placed)),
                         ..Self::default()
@@ -258,6 +261,9 @@ impl TaskFold {
     ) -> bool {
         if guard.holds(task, placed, to, if_expired) {
             return true;
+        }
+        if is_planted(Bug::SupersededUnlisted) {
+            return false;
         }
         let winner = task.memory.last_status.as_ref();
         let deleted = matches!(placed.event.payload, Payload::TaskDeleted(_));
@@ -445,6 +451,10 @@ impl TaskFold {
         wanted: Value,
         stands: Value,
     ) {
+        let equal = wanted == stands && is_planted(Bug::EqualValueUnlisted);
+        if equal || is_planted(Bug::LostValueUnlisted) {
+            return;
+        }
         let new = Stamp::of(placed);
         let (loser, winner) = if new_wins { (old, &new) } else { (&new, old) };
         let (losing_value, winning_value) = if new_wins {
@@ -479,7 +489,9 @@ impl TaskFold {
             data: checkpoint.data.clone().unwrap_or_default(),
             at: placed.effective_ts(),
         });
-        let current = checkpoint.claim.is_none() || checkpoint.claim == task.claim;
+        let current = checkpoint.claim.is_none()
+            || checkpoint.claim == task.claim
+            || is_planted(Bug::StaleProgressCounts);
         if let (Some(progress), true) = (checkpoint.progress, current) {
             task.progress = Some(progress.min(limits::PROGRESS_MAX));
             touch(task, placed);
@@ -505,12 +517,15 @@ impl Guard<'_> {
             let ends_claim = !claims && task.claim.is_some() && !task.memory.claim_is_legacy;
             return self.from == Some(task.status) && !ends_claim;
         }
-        let current = claims || self.claim == task.claim.as_ref();
+        let current =
+            claims || self.claim == task.claim.as_ref() || is_planted(Bug::ClaimNotCompared);
         let expired = !if_expired
+            || is_planted(Bug::LeaseNotCompared)
             || task
                 .lease_until
                 .is_none_or(|end| end < placed.effective_ts());
-        self.from == Some(task.status) && current && expired
+        let claimable = claims && is_planted(Bug::StaleClaimAccepted);
+        (self.from == Some(task.status) || claimable) && current && expired
     }
 }
 
@@ -523,10 +538,13 @@ struct Write {
 
 /// (the new write stands, neither knew the other)
 fn judge(new: &Stamp, old: &Stamp, rewind_points: &[i64]) -> (bool, bool) {
+    if is_planted(Bug::ValuesByTimeAlone) {
+        return (new.wins_over(old), false);
+    }
     let new_saw = new.had_seen(old, rewind_points);
     let old_saw = old.had_seen(new, rewind_points);
     (
-        new_saw || (!old_saw && new.wins_over(old)),
+        new_saw || is_planted(Bug::LastArrivalWins) || (!old_saw && new.wins_over(old)),
         !new_saw && !old_saw,
     )
 }
@@ -602,6 +620,9 @@ fn touch(task: &mut Task, placed: &PlacedEvent) {
 
 /// A lease lasts as long as its writer meant, from the event's effective time.
 fn lease_end(until: &str, placed: &PlacedEvent) -> Option<Timestamp> {
+    if is_planted(Bug::LeaseByWritersClock) {
+        return Timestamp::parse(until);
+    }
     lease_ms(until, placed).map(|length| placed.effective_ts().plus_millis(length))
 }
 

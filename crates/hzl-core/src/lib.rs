@@ -18,6 +18,7 @@ pub mod ids;
 mod lenient;
 pub mod limits;
 pub mod order;
+pub mod planted;
 pub mod project;
 pub mod rejection;
 pub mod restore;

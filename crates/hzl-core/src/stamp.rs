@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::PlacedEvent;
 use crate::ids::{DeviceId, EventId};
 use crate::order::Position;
+use crate::planted::{Bug, is_planted};
 use crate::time::Timestamp;
 
 /// The provenance of one write.
@@ -90,6 +91,9 @@ impl Stamp {
         let Some(seq) = other.seq else { return false };
         let epoch = usize::try_from(self.epoch.unwrap_or(0)).unwrap_or(usize::MAX);
         let known = self.epoch.is_some() && seq <= self.basis_seq;
+        if is_planted(Bug::RewindPointsIgnored) {
+            return known;
+        }
         known
             && other.epoch <= self.epoch
             && rewind_points

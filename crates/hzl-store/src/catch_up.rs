@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hzl_core::event::PlacedEvent;
 use hzl_core::fold::{FoldContext, TaskFold};
 use hzl_core::ids::{EventId, TaskId};
+use hzl_core::planted::{Bug, is_planted};
 use hzl_core::project::Projects;
 use rusqlite::{Connection, named_params};
 
@@ -53,6 +54,19 @@ const REBUILD_FROM_EVENTS: i64 = 20_000;
 pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
     if is_current(events, cache)? {
         return Ok(CaughtUp::Nothing);
+    }
+    if is_planted(Bug::CacheCursorSavedFirst) && find_cursor(cache)?.is_some() {
+        let first = WriteTransaction::begin(cache)?;
+        let before = find_cursor(&first)?;
+        Projector::new(&first)?.finish(&end_cursor(events, &SyncState::load(events)?)?)?;
+        first.commit_cache()?;
+        let transaction = WriteTransaction::begin(cache)?;
+        before.map_or(Ok(()), |cursor| {
+            Projector::new(&transaction)?.finish(&cursor)
+        })?;
+        let done = fold_into(events, &transaction)?;
+        transaction.commit_cache()?;
+        return Ok(done);
     }
     let transaction = WriteTransaction::begin(cache)?;
     let done = fold_into(events, &transaction)?;
@@ -113,6 +127,9 @@ pub fn is_current(events: &Connection, cache: &Connection) -> Result<bool> {
         // A rebuild of an empty log leaves a cursor before its first row.
         (Some(cursor), end) => {
             let end = end.map_or_else(|| (0, EventId::new("")), |end| (end.rowid, end.event_id));
+            if is_planted(Bug::CacheCursorByRowOnly) {
+                return Ok(cursor.rowid == end.0 && cursor.seq == state.cursor_seq);
+            }
             (cursor.rowid, cursor.event_id) == end
                 && cursor.seq == state.cursor_seq
                 && cursor.generation == state.generation
@@ -221,7 +238,8 @@ fn apply_appended(
 
 fn needs_projects(placed: &PlacedEvent) -> bool {
     use hzl_core::event::Payload;
-    placed.event.payload.is_project()
+    // Also one of a later hzl, whose type is unknown here: the timeline is stored anew after it.
+    placed.event.task_id.is_none()
         || matches!(
             placed.event.payload,
             Payload::TaskCreated(_) | Payload::TaskMoved(_)
@@ -261,8 +279,11 @@ fn refold_touched(
         .on(events, context)?;
     let projects = load_projects(events, state)?;
     let mut projector = Projector::new(cache)?;
-    if touched.remove(hzl_core::event::PROJECT_TASK_ID) {
+    let renamed = touched.remove(hzl_core::event::PROJECT_TASK_ID);
+    if renamed {
         projector.store_projects(&projects)?;
+    }
+    if renamed && !is_planted(Bug::TailNotFoldedAgain) {
         // A rename that arrived stands before the tail: names in the tail may mean other projects now.
         let settled = crate::state::number(events, crate::state::Key::SettledRowid)?;
         let mut statement = events.prepare_cached(IN_TAIL).on(events, context)?;
@@ -301,7 +322,12 @@ fn refold(
 ) -> Result<()> {
     let placed = log::list_task_events(events, task_id.as_str(), &state.device)?;
     let fold = TaskFold::of(&placed, context);
-    projector.store_task(task_id, &fold, Mode::Replace, context.projects)
+    let mode = if is_planted(Bug::PulledEventsAppended) {
+        Mode::Append
+    } else {
+        Mode::Replace
+    };
+    projector.store_task(task_id, &fold, mode, context.projects)
 }
 
 fn fold_everything(events: &Connection, cache: &Connection, state: &SyncState) -> Result<()> {

@@ -109,6 +109,16 @@ pub(crate) fn connect_to_read(path: &Path, deadline: Duration) -> Result<Connect
     probe(conn)
 }
 
+/// Connects to the database in memory that this process knows under this absolute path.
+pub(crate) fn connect_in_memory(path: &Path, deadline: Duration) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_URI;
+    let conn = connect(&uri(path, "vfs=memdb"), flags, deadline)?;
+    harden(&conn).at(path, "configure the database")?;
+    Ok(conn)
+}
+
 /// Opens an empty database that only this process sees.
 pub(crate) fn in_memory(deadline: Duration) -> rusqlite::Result<Connection> {
     let mut conn = Connection::open_in_memory()?;
@@ -141,7 +151,7 @@ const LIMITS: [(Limit, i32); 8] = [
 ];
 
 /// Enough for every statement of one command and of a fold.
-const STATEMENTS_KEPT: usize = 64;
+const STATEMENTS_KEPT: usize = 128;
 
 /// Sets what must hold before the first byte of the file is read.
 fn configure(conn: &mut Connection, deadline: Duration) -> rusqlite::Result<()> {

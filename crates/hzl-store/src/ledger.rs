@@ -6,7 +6,6 @@
 //! else in the program opens a write transaction on the log.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use hzl_core::availability::Ineligible;
 use hzl_core::command::{Actor, Command};
@@ -22,7 +21,6 @@ use rusqlite::Connection;
 use crate::catch_up::{self, ReadTransaction};
 use crate::error::{Error, Result};
 use crate::facts::{self, LoadedFacts};
-use crate::lock::WriteQueue;
 use crate::open::{Access, Files, OpenOptions};
 use crate::outbox::{self, HookTarget};
 use crate::paths::StorePaths;
@@ -30,9 +28,6 @@ use crate::source::{Clock, IdSource, SystemClock, SystemIds};
 use crate::state::SyncState;
 use crate::transaction::WriteTransaction;
 use crate::{checkpoint, log};
-
-/// How long a writer queues before it goes for the writer lock all the same.
-const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An open ledger.
 pub struct Ledger {
@@ -93,13 +88,32 @@ impl Ledger {
         let now = clock.now();
         let mut new_id = || ids.new_id(now);
         let files = Files::open(paths, access, OpenOptions::new(&mut new_id, now.millis()))?;
-        Ok(Self {
+        Ok(Self::of(files, clock, ids))
+    }
+
+    /// Opens a store in memory, which lives as long as anybody in this process has it open.
+    ///
+    /// # Errors
+    /// As [`Files::open`].
+    pub fn open_in_memory(
+        name: &str,
+        clock: Box<dyn Clock>,
+        mut ids: Box<dyn IdSource>,
+    ) -> Result<Self> {
+        let now = clock.now();
+        let mut new_id = || ids.new_id(now);
+        let files = Files::open_in_memory(name, OpenOptions::new(&mut new_id, now.millis()))?;
+        Ok(Self::of(files, clock, ids))
+    }
+
+    fn of(files: Files, clock: Box<dyn Clock>, ids: Box<dyn IdSource>) -> Self {
+        Self {
             files,
             clock,
             ids,
             hooks: vec![],
             has_written: false,
-        })
+        }
     }
 
     /// Says which hooks the writes to come queue.
@@ -208,7 +222,7 @@ impl Ledger {
         actor: &Actor,
         keep: Keep,
     ) -> std::result::Result<Outcome, ExecuteError> {
-        let queue = WriteQueue::join(&self.files.paths.write_lock(), QUEUE_PATIENCE);
+        let queue = self.files.queue();
         let transaction = WriteTransaction::begin(&self.files.events)?;
         catch_up::catch_up(&transaction, &self.files.cache)?;
         let state = SyncState::load(&transaction)?;

@@ -25,6 +25,11 @@ pub struct WriteQueue {
 }
 
 impl WriteQueue {
+    /// The queue of a store that no other process can reach.
+    pub(crate) const fn empty() -> Self {
+        Self { _held: None }
+    }
+
     /// Waits for its turn, at most `within`; then, or if there can be no lock file, it goes ahead
     /// without one.
     #[must_use = "dropping it lets the next writer go"]

@@ -331,7 +331,9 @@ pub fn for_each_task(
     device: &DeviceId,
     mut fold: impl FnMut(&[PlacedEvent]) -> Result<()>,
 ) -> Result<()> {
-    let mut statement = conn.prepare(ALL_EVENTS).on(conn, "read the event log")?;
+    let mut statement = conn
+        .prepare_cached(ALL_EVENTS)
+        .on(conn, "read the event log")?;
     let mut rows = statement.query([]).on(conn, "read the event log")?;
     let mut group: Vec<PlacedEvent> = vec![];
     while let Some(row) = rows.next().on(conn, "read the event log")? {

@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
+use rusqlite::backup::Backup;
 
 use crate::busy;
 use crate::checkpoint;
 use crate::connect::Durability;
 use crate::connect::connect;
+use crate::connect::connect_in_memory;
 use crate::connect::connect_to_read;
 use crate::connect::connect_to_write;
 use crate::connect::in_memory;
@@ -23,6 +25,7 @@ use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::OnConnection as _;
 use crate::error::Result;
+use crate::lock::WriteQueue;
 use crate::paths::StorePaths;
 use crate::paths::beside;
 use crate::schema::cache;
@@ -35,6 +38,9 @@ use crate::vetted;
 use crate::vetted::Identity;
 use crate::vetted::IfMissing;
 use crate::vetted::Vetted;
+
+/// How long a writer queues before it goes for the writer lock all the same.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +145,68 @@ impl Files {
         }
     }
 
+    /// Opens a store in memory, which all connections of this process share under its name. It ends
+    /// with the last of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Files::open`].
+    pub fn open_in_memory(name: &str, options: OpenOptions<'_>) -> Result<Self> {
+        let OpenOptions {
+            mut birth,
+            deadline,
+        } = options;
+        let paths = memory_paths(name);
+        let log = connect_in_memory(&paths.events, deadline)?;
+        if !events::is_current(&log, &paths.events)? {
+            let nothing = || Ok(Carried::default());
+            events::upgrade(WriteTransaction::begin(&log)?, &mut birth, nothing)?;
+        }
+        let cache = connect_in_memory(&paths.cache, deadline)?;
+        if !cache::is_current(&cache).at(&paths.cache, "read the version of the cache")? {
+            cache::recreate(&cache, &paths.cache, Scope::Projections)?;
+        }
+        Ok(Self {
+            events: log,
+            cache,
+            events_home: Home::Memory,
+            cache_home: Home::Memory,
+            paths,
+            access: Access::ReadWrite,
+            notes: vec![],
+            deadline,
+        })
+    }
+
+    /// Copies the log, and the projections of some store, to a store in memory of this name, which lives
+    /// as long as what is returned or anybody has it open.
+    ///
+    /// # Errors
+    ///
+    /// Whatever SQLite reports.
+    pub fn copy_to_memory(&self, name: &str, cache: Option<&Self>) -> Result<[Connection; 2]> {
+        let paths = memory_paths(name);
+        let copied = |from: Option<&Connection>, path: &Path| {
+            let mut to = connect_in_memory(path, self.deadline)?;
+            if let Some(from) = from {
+                copy_pages(from, &mut to).at(path, "copy the database")?;
+            }
+            Ok(to)
+        };
+        Ok([
+            copied(Some(&self.events), &paths.events)?,
+            copied(cache.map(|cache| &cache.cache), &paths.cache)?,
+        ])
+    }
+
+    /// Waits for its turn among the writers of this store.
+    pub(crate) fn queue(&self) -> WriteQueue {
+        match self.events_home {
+            Home::File => WriteQueue::join(&self.paths.write_lock(), QUEUE_PATIENCE),
+            Home::Memory => WriteQueue::empty(),
+        }
+    }
+
     /// Goes on with empty projections in memory, for this process alone, when those on disk cannot
     /// be written.
     ///
@@ -168,6 +236,18 @@ impl Files {
         self.cache = empty_cache(&self.paths.cache, self.deadline, &mut self.notes)?;
         lock.roll_back()
     }
+}
+
+fn memory_paths(name: &str) -> StorePaths {
+    StorePaths {
+        events: format!("/{name}/events.db").into(),
+        cache: format!("/{name}/cache.db").into(),
+    }
+}
+
+fn copy_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
+    let backup = Backup::new(from, to)?;
+    backup.run_to_completion(i32::MAX, Duration::ZERO, None)
 }
 
 fn open_to_write(

@@ -7,12 +7,15 @@
 use std::ops::Deref;
 use std::path::Path;
 
+use hzl_core::planted::{Bug, is_planted};
 use rusqlite::Connection;
 use rusqlite::ffi;
 
 use crate::error::Error;
 use crate::error::OnConnection as _;
 use crate::error::Result;
+use crate::interrupt;
+use crate::interrupt::Point;
 
 /// A transaction that holds the writer lock of one database; dropping it rolls it back.
 #[derive(Debug)]
@@ -27,7 +30,8 @@ impl<'conn> WriteTransaction<'conn> {
     ///
     /// [`Error::Busy`] when the deadline passed, [`Error::ReadOnly`] on a read-only connection.
     pub fn begin(conn: &'conn Connection) -> Result<Self> {
-        conn.execute_batch("begin immediate")
+        interrupt::pass(Point::Begin)
+            .and_then(|()| conn.execute_batch("begin immediate"))
             .on(conn, "lock the database for writing")?;
         Ok(Self { conn })
     }
@@ -42,9 +46,18 @@ impl<'conn> WriteTransaction<'conn> {
     /// other error nothing was written.
     pub fn commit_log(self, event_id: Option<&str>) -> Result<()> {
         let conn = self.conn;
-        let Err(source) = conn.execute_batch("commit") else {
+        let committed = interrupt::pass(Point::CommitLog)
+            .and_then(|()| conn.execute_batch("commit"))
+            .and_then(|()| interrupt::pass(Point::LogCommitted));
+        let Err(source) = committed else {
             return Ok(());
         };
+        if is_planted(Bug::FailedCommitIgnored) {
+            return Ok(());
+        }
+        if is_planted(Bug::CommitReportedAsFailed) {
+            drop(conn.execute_batch("commit"));
+        }
         drop(self);
         if bury(conn).is_ok() || never_reached_the_log(&source) {
             return Err(source).on(conn, "commit to the event log");
@@ -62,8 +75,9 @@ impl<'conn> WriteTransaction<'conn> {
     /// Whatever SQLite reports. The projections may then be behind, or as they should be; both
     /// are found out by their cursor.
     pub fn commit_cache(self) -> Result<()> {
-        self.conn
-            .execute_batch("commit")
+        interrupt::pass(Point::CommitCache)
+            .and_then(|()| self.conn.execute_batch("commit"))
+            .and_then(|()| interrupt::pass(Point::CacheCommitted))
             .on(self.conn, "commit to the cache")
     }
 

@@ -4,6 +4,7 @@ use hzl_store::ledger::Ledger;
 use hzl_store::replica::{CloudCursor, Membership, PullBasis};
 
 use super::wire::{FORMAT, PullReply};
+use hzl_core::planted::{Bug, is_planted};
 
 /// What this store knows when a reply arrives.
 #[derive(Clone, PartialEq, Debug)]
@@ -76,11 +77,11 @@ pub fn judge(view: &View, reply: &PullReply) -> Verdict {
     }
     let known = view.rewind_points.len();
     let grown = reply.rewind_points.starts_with(&view.rewind_points);
-    if grown && reply.rewind_points.len() > known {
+    if grown && reply.rewind_points.len() > known && !is_planted(Bug::EpochUnheeded) {
         let newer = reply.rewind_points.get(known..).unwrap_or(&[]);
         return Verdict::CutAt(newer.iter().copied().min().unwrap_or(0));
     }
-    if !grown || reply.cursor != view.cursor {
+    if (!grown || reply.cursor != view.cursor) && !is_planted(Bug::RewindUnnoticed) {
         return Verdict::Rewound;
     }
     Verdict::Accept

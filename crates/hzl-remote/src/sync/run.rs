@@ -4,7 +4,10 @@
 //! not pushed before the one before it has come back by a pull, so the last row known is always the
 //! cursor. Every step may be the last one: a kill between any two leaves a store that goes on.
 
+use std::time::Duration;
+
 use hzl_core::ids::TaskId;
+use hzl_core::planted::{Bug, is_planted};
 use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
@@ -28,6 +31,11 @@ pub trait Remote {
 
     /// Round trips so far.
     fn requests(&self) -> u64;
+
+    /// Waits, because others are busy there.
+    fn pause(&mut self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
 }
 
 impl Remote for Hrana {
@@ -51,6 +59,26 @@ pub struct SyncOptions {
     pub list_devices: bool,
     /// The name other devices see.
     pub device_name: Option<String>,
+    /// How much goes into one request.
+    pub limits: Limits,
+}
+
+/// How much goes into one request, at most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Rows of a page of a pull.
+    pub page_rows: u32,
+    /// Events of a push; a longer command goes as a whole.
+    pub chunk_events: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            page_rows: PAGE_ROWS,
+            chunk_events: CHUNK_EVENTS,
+        }
+    }
 }
 
 /// How far a sync is, for showing.
@@ -134,8 +162,8 @@ fn whole(
         remote,
         options,
         report: Report::default(),
-        page_rows: PAGE_ROWS,
-        chunk_events: CHUNK_EVENTS,
+        page_rows: options.limits.page_rows,
+        chunk_events: options.limits.chunk_events,
         busy: 0,
         idle: 0,
         announce: true,
@@ -325,8 +353,10 @@ impl Run<'_> {
         let mut chunk = self
             .ledger
             .list_outgoing(self.chunk_events.min(CHUNK_EVENTS))?;
-        // A chunk that was refused is halved, in the middle of a command if it must be.
-        chunk.truncate(self.chunk_events.max(1));
+        if self.chunk_events < self.options.limits.chunk_events {
+            // A chunk that was refused is halved, in the middle of a command if it must be.
+            chunk.truncate(self.chunk_events.max(1));
+        }
         Ok(chunk)
     }
 
@@ -382,6 +412,9 @@ impl Run<'_> {
         chunk: &[Outgoing],
         announces: bool,
     ) -> Result<bool, SyncError> {
+        if matches!(error, RemoteError::Unauthorized { .. }) && is_planted(Bug::TailDroppedOn401) {
+            self.forget(chunk)?;
+        }
         if matches!(error, RemoteError::Forbidden { .. }) && (!chunk.is_empty() || announces) {
             self.report.pull_only = true;
             return Ok(true);
@@ -393,14 +426,22 @@ impl Run<'_> {
         Ok(true)
     }
 
+    /// What planted bugs do: these events are not sent any more.
+    fn forget(&mut self, chunk: &[Outgoing]) -> Result<(), SyncError> {
+        for event in chunk {
+            self.ledger.quarantine(event, "planted")?;
+        }
+        Ok(())
+    }
+
     /// Halves a chunk that was refused, until the culprit is alone; that is set aside.
     fn send_less(&mut self, chunk: &[Outgoing], reason: &str) -> Result<(), SyncError> {
         self.idle = 0;
         if let [culprit] = chunk {
             self.ledger.quarantine(culprit, reason)?;
             self.report.quarantined += 1;
-            self.chunk_events = CHUNK_EVENTS;
-        } else {
+            self.chunk_events = self.options.limits.chunk_events;
+        } else if !is_planted(Bug::CulpritNotSought) {
             self.chunk_events = chunk.len() / 2;
         }
         Ok(())
@@ -414,7 +455,10 @@ impl Run<'_> {
         chunk: &[Outgoing],
     ) -> Result<Option<SqlError>, SyncError> {
         let Err(error) = outcome else {
-            self.chunk_events = CHUNK_EVENTS;
+            self.chunk_events = self.options.limits.chunk_events;
+            if is_planted(Bug::PushAnswerFinal) {
+                self.forget(chunk)?;
+            }
             return Ok(None);
         };
         match error.kind() {
@@ -532,7 +576,7 @@ impl Run<'_> {
         }
         // Nothing came although something was sent, or something appeared meanwhile.
         self.idle += u32::from(!chunk.is_empty());
-        if self.idle >= IDLE_ROUNDS && self.chunk_events == CHUNK_EVENTS {
+        if self.idle >= IDLE_ROUNDS && self.chunk_events == self.options.limits.chunk_events {
             return Err(SyncError::Stuck);
         }
         Ok(Round::Again)
@@ -547,7 +591,8 @@ impl Run<'_> {
         if self.busy > BUSY_TRIES {
             return Err(error);
         }
-        std::thread::sleep(std::time::Duration::from_millis(u64::from(5 * self.busy)));
+        self.remote
+            .pause(Duration::from_millis(u64::from(5 * self.busy)));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! the rows, the cursor row and the ledger's identity are of one moment.
 
 use hzl_core::ids::{DeviceId, EventId};
+use hzl_core::planted::{Bug, is_planted};
 use hzl_core::time::Timestamp;
 use hzl_store::log::StoredEvent;
 use hzl_store::replica::{CloudCursor, CloudDevice, CloudRow, Outgoing};
@@ -161,13 +162,37 @@ pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
         Value::from(anchor.received_at.as_str()),
         Value::from(condition.device.as_str()),
     ];
-    Statement::new(PUSH, args)
+    let mut statement = Statement::new(PUSH, args);
+    if is_planted(Bug::PushUnconditional) {
+        let conditions = statement
+            .sql
+            .find("and (?3 = 0")
+            .zip(statement.sql.find("on conflict"));
+        let (from, to) = conditions.expect("a push has conditions");
+        statement
+            .sql
+            .to_mut()
+            .replace_range(from..to, "and (?3 + ?4 + ?5 + ?6) is not null ");
+    }
+    if is_planted(Bug::OwnRowsNotCompared) {
+        statement.sql = statement
+            .sql
+            .replace("device_id = ?6 and", "false and ?6 and")
+            .into();
+    }
+    statement
 }
 
 /// The statement that claims a task, if it is still as this device knows it.
 pub fn push_claim(claim: &Outgoing, condition: &PushCondition) -> Statement {
     let mut statement = push(std::slice::from_ref(claim), condition);
     statement.sql = PUSH_CLAIM.into();
+    if is_planted(Bug::ClaimPushUnconditional) {
+        statement.sql = statement
+            .sql
+            .replace("task_id = ?6 and", "false and ?6 and")
+            .into();
+    }
     statement.args.pop();
     let task_id = claim.event.task_id.as_str();
     statement.args.push(Value::from(task_id));
@@ -242,10 +267,17 @@ const PULL: &str = concat!(
 
 /// The statement that pulls a page.
 pub fn pull(cursor_seq: i64, page_rows: u32) -> Statement {
-    Statement::new(
-        PULL,
-        vec![Value::from(cursor_seq), Value::from(i64::from(page_rows))],
-    )
+    let args = vec![Value::from(cursor_seq), Value::from(i64::from(page_rows))];
+    let mut statement = Statement::new(PULL, args);
+    if is_planted(Bug::CursorByTime) {
+        let later = "where ?1 = 0 or received_at >
+                       (select received_at from hzl_events where seq = ?1)";
+        statement.sql = statement
+            .sql
+            .replace("where seq > ?1 order", &format!("{later} order"))
+            .into();
+    }
+    statement
 }
 
 /// The statement that tells the other devices about this one.

@@ -180,25 +180,18 @@ impl Projector<'_> {
     /// The same for all edges at once, after a rebuild.
     pub(super) fn settle_all_edges(&mut self) -> Result<()> {
         let context = "settle the dependencies";
-        self.conn
-            .execute(SET_ALL_MISSING, [])
-            .on(self.conn, context)?;
+        self.run(SET_ALL_MISSING, context)?;
         let edges = self.edges(ALL, None)?;
         for at in closing(&edges) {
             if let Some(edge) = edges.get(at) {
                 self.set_state(edge, "cycle")?;
             }
         }
-        self.conn
-            .execute(SET_ALL_ACTIVE, [])
-            .on(self.conn, context)?;
+        self.run(SET_ALL_ACTIVE, context)?;
         for edge in self.edges(EVERY, None)? {
             self.enter(&edge, &edge.state)?;
         }
-        self.conn
-            .execute(COUNT_ALL_OPEN, [])
-            .on(self.conn, context)?;
-        Ok(())
+        self.run(COUNT_ALL_OPEN, context)
     }
 
     fn judge(&mut self) -> Result<()> {

@@ -82,13 +82,12 @@ impl Projector<'_> {
     /// The same for all tasks at once, after a rebuild.
     pub(super) fn settle_all_parents(&mut self) -> Result<()> {
         let context = "settle the parents";
-        self.conn
-            .execute(SET_ALL_PARENTS, [])
+        self.run(SET_ALL_PARENTS, context)?;
+        self.run(COUNT_ALL_CHILDREN, context)?;
+        let mut statement = self
+            .conn
+            .prepare_cached(INVALID_PARENTS)
             .on(self.conn, context)?;
-        self.conn
-            .execute(COUNT_ALL_CHILDREN, [])
-            .on(self.conn, context)?;
-        let mut statement = self.conn.prepare(INVALID_PARENTS).on(self.conn, context)?;
         let invalid = statement
             .query_map([], |row| Ok(TaskId::new(row.get::<_, String>(0)?)))
             .on(self.conn, context)?

@@ -211,10 +211,7 @@ impl Ledger {
     }
 
     pub(crate) fn queue(&self) -> WriteQueue {
-        WriteQueue::join(
-            &self.files.paths.write_lock(),
-            std::time::Duration::from_secs(10),
-        )
+        self.files.queue()
     }
 }
 

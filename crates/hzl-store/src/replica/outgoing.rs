@@ -1,6 +1,7 @@
 //! What to send: the tail in order, as chunks of whole commands.
 
 use hzl_core::ids::DeviceId;
+use hzl_core::planted::{Bug, is_planted};
 use rusqlite::{Connection, Row, named_params};
 
 use super::Outgoing;
@@ -32,9 +33,18 @@ impl Ledger {
         let limit = i64::try_from(max_events)
             .unwrap_or(i64::MAX)
             .saturating_add(1);
-        let mut events = read_outgoing(log, RESENT, settled, limit, &device)?;
+        let (first, then) = if is_planted(Bug::ResentLast) {
+            (TAIL, RESENT)
+        } else {
+            (RESENT, TAIL)
+        };
+        let mut events = read_outgoing(log, first, settled, limit, &device)?;
         if events.len() <= max_events {
-            events.extend(read_outgoing(log, TAIL, settled, limit, &device)?);
+            events.extend(read_outgoing(log, then, settled, limit, &device)?);
+        }
+        if is_planted(Bug::CommandSplit) {
+            events.truncate(max_events);
+            return Ok(events);
         }
         let mut end = chunk_end(&events, max_events);
         if end.is_none() && events.len() > max_events {
@@ -101,7 +111,11 @@ fn read_outgoing(
     limit: i64,
     device: &DeviceId,
 ) -> Result<Vec<Outgoing>> {
-    let mut statement = log.prepare_cached(sql).on(log, "list events to push")?;
+    let mut sql = std::borrow::Cow::Borrowed(sql);
+    if is_planted(Bug::QuarantineHoldsNothing) {
+        sql = sql.replace("b.id = q.event_rowid", "false").into();
+    }
+    let mut statement = log.prepare_cached(&sql).on(log, "list events to push")?;
     let rows = statement
         .query_map(
             named_params! { ":settled": settled, ":limit": limit },
@@ -110,6 +124,7 @@ fn read_outgoing(
                 let resent: bool = row.get(16)?;
                 let kept: Option<String> = row.get(14)?;
                 let device = match (resent, event.epoch) {
+                    (true, _) if is_planted(Bug::ResentAsMine) => Some(device.clone()),
                     (true, _) => kept.map(DeviceId::new),
                     (false, Some(_)) => Some(device.clone()),
                     (false, None) => None,

@@ -1,6 +1,7 @@
 //! Taking the cloud's rows over, and setting aside what cannot be taken or sent.
 
 use hzl_core::ids::{DeviceId, EventId};
+use hzl_core::planted::{Bug, is_planted};
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
@@ -43,6 +44,14 @@ impl Ledger {
                 ..Settled::default()
             });
         }
+        let transaction = if is_planted(Bug::CursorSavedFirst) {
+            rows.last()
+                .map_or(Ok(()), |last| save_cursor(&transaction, last))?;
+            transaction.commit_log(None)?;
+            WriteTransaction::begin(&self.files.events)?
+        } else {
+            transaction
+        };
         let mut settler = Settler {
             log: &transaction,
             device: before.device.clone(),
@@ -73,13 +82,7 @@ impl Ledger {
             become_device(&transaction, &before, &self.ids.new_id(now))?;
         }
         if let Some(last) = rows.last() {
-            state::set_number(&transaction, Key::CursorSeq, last.seq)?;
-            state::set(
-                &transaction,
-                Key::CursorEventId,
-                Some(last.event.event_id.as_str()),
-            )?;
-            state::set(&transaction, Key::CursorReceivedAt, Some(&last.received_at))?;
+            save_cursor(&transaction, last)?;
             state::set_number(&transaction, Key::ClockMs, clock_ms)?;
             advance_watermark(&transaction)?;
         }
@@ -115,6 +118,42 @@ impl Ledger {
         transaction.commit_log(None)
     }
 }
+
+fn save_cursor(log: &Connection, last: &CloudRow) -> Result<()> {
+    state::set_number(log, Key::CursorSeq, last.seq)?;
+    state::set(log, Key::CursorEventId, Some(last.event.event_id.as_str()))?;
+    state::set(log, Key::CursorReceivedAt, Some(&last.received_at))
+}
+
+impl Ledger {
+    /// Makes own events that were set aside wait again: the cloud may take them now. Returns how many.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is changed then.
+    pub fn retry_quarantined(&mut self) -> Result<u64> {
+        let queue = self.queue();
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let context = "send again what was set aside";
+        let waiting = transaction
+            .execute(WAIT_AGAIN, [])
+            .on(&transaction, context)?;
+        transaction
+            .execute(RELEASE_OWN, [])
+            .on(&transaction, context)?;
+        state::set_number(&transaction, Key::SettledRowid, 0)?;
+        advance_watermark(&transaction)?;
+        transaction.commit_log(None)?;
+        drop(queue);
+        Ok(u64::try_from(waiting).unwrap_or(0))
+    }
+}
+
+const WAIT_AGAIN: &str = "
+    delete from event_sync where cloud_seq is null
+       and event_rowid in (select event_rowid from quarantine)";
+
+const RELEASE_OWN: &str = "
+    delete from quarantine where event_rowid in (select id from events)";
 
 /// Takes cloud rows over, one by one.
 struct Settler<'a> {
@@ -200,8 +239,10 @@ impl Settler<'_> {
                 self.has_reissued = true;
                 self.insert(row)?;
             }
+            None if is_planted(Bug::UnknownEventDropped) && !is_known_kind(&row.event) => {}
             None => {
-                let mine = row.device.as_ref() == Some(&self.device);
+                let mine =
+                    row.device.as_ref() == Some(&self.device) && !is_planted(Bug::CloneUnnoticed);
                 if mine && !self.is_intended(&row.event.event_id)? {
                     self.settled.became_clone = true;
                 }
@@ -273,6 +314,13 @@ impl Settler<'_> {
             })
             .on(self.log, "look for an intent")
     }
+}
+
+fn is_known_kind(event: &StoredEvent) -> bool {
+    !matches!(
+        hzl_core::event::Payload::decode(&event.kind, event.schema_version, &event.data),
+        hzl_core::event::Payload::Unknown { .. }
+    )
 }
 
 /// The same event, whatever row it stands in.

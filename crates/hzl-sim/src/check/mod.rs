@@ -1,0 +1,148 @@
+//! The judge: what must hold after every step, and when the faults have ended.
+
+mod end;
+mod ownership;
+mod values;
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use hzl_store::catch_up;
+use hzl_store::digest::StateSum;
+use hzl_store::ledger::Ledger;
+use hzl_store::log::StoredEvent;
+use hzl_store::projector;
+use hzl_store::state::SyncState;
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+pub(crate) use self::end::{agree, at_end};
+use crate::device::Device;
+use crate::verdict::Finding;
+use crate::world::World;
+
+/// More than any sync needs here, whatever goes wrong.
+pub(crate) const MOST_REQUESTS: u64 = 2_000;
+
+/// What must hold at any time.
+pub(crate) fn after_step(world: &World, device: &Rc<Device>) {
+    if world.violation.borrow().is_some() {
+        return;
+    }
+    let place = device.look(|ledger| place(ledger));
+    if place == *device.checked.borrow() {
+        return;
+    }
+    let state = state(world, device);
+    device.checked.replace(place);
+    world.note(&|| state.map_or_else(String::new, |state| state.to_string()));
+}
+
+/// Where log and projections stand: a step that moves neither need not be looked at.
+fn place(ledger: &Ledger) -> Option<(StateSum, SyncState, i64)> {
+    let (log, cache) = (&ledger.files().events, &ledger.files().cache);
+    let last = hzl_store::log::find_end(log)
+        .ok()?
+        .map_or(0, |end| end.rowid);
+    Some((
+        projector::state_sum(cache).ok()?,
+        SyncState::load(log).ok()?,
+        last,
+    ))
+}
+
+/// The state hash of a device, once it is known to be what a rebuild makes of the log.
+pub(crate) fn state(world: &World, device: &Device) -> Option<StateSum> {
+    let states = device.look(|ledger| {
+        let kept = ledger.read(projector::state_sum)?;
+        catch_up::rebuild(&ledger.files().events, &world.scratch.files().cache)?;
+        let rebuilt = projector::state_sum(&world.scratch.files().cache)?;
+        Ok::<_, hzl_store::Error>((kept, rebuilt))
+    });
+    match states {
+        Ok((kept, rebuilt)) if kept == rebuilt => Some(kept),
+        Ok((kept, rebuilt)) => {
+            let differing = device.look(|ledger| first_difference(ledger, &world.scratch));
+            let detail = format!("{kept} is kept, {rebuilt} is rebuilt: {differing}");
+            world.report(Finding::NotAsRebuilt, detail);
+            None
+        }
+        Err(error) => {
+            world.report(Finding::Damaged, error.to_string());
+            None
+        }
+    }
+}
+
+/// All rows of all projections, as text; row ids do not count.
+pub(crate) fn dump(cache: &Connection) -> rusqlite::Result<Vec<String>> {
+    const TABLES: [(&str, &str); 7] = [
+        (
+            "p_tasks",
+            "task_id, title, project, project_identity, status, parent_raw, parent_id, description, links,
+             tags, priority, due_at, metadata, stale_after_minutes, claimed_at, agent, route, progress,
+             lease_until, terminal_at, created_at, updated_at, claim_id, open_deps, child_count,
+             checkpoint_count, memory",
+        ),
+        ("p_tags", "tag, task_id"),
+        ("p_edges", "task_id, depends_on_id, event_id, state"),
+        ("p_comments", "*"),
+        ("p_checkpoints", "*"),
+        ("p_projects", "*"),
+        ("p_conflicts", "*"),
+    ];
+    let mut lines = vec![];
+    for (table, columns) in TABLES {
+        let mut statement = cache.prepare(&format!("select {columns} from {table}"))?;
+        let width = statement.column_count();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let values = (0..width).map(|at| Ok(shown(row.get_ref(at)?)));
+            let values: rusqlite::Result<Vec<String>> = values.collect();
+            lines.push(format!("{table}: {}", values?.join(" | ")));
+        }
+    }
+    lines.sort();
+    Ok(lines)
+}
+
+fn shown(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "-".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
+    }
+}
+
+fn first_difference(ledger: &Ledger, scratch: &Ledger) -> String {
+    let dumps =
+        dump(&ledger.files().cache).and_then(|kept| Ok((kept, dump(&scratch.files().cache)?)));
+    match dumps {
+        Ok((kept, rebuilt)) => {
+            let only_kept = kept.iter().find(|line| !rebuilt.contains(line));
+            let only_rebuilt = rebuilt.iter().find(|line| !kept.contains(line));
+            format!("kept {only_kept:?}, rebuilt {only_rebuilt:?}")
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The rows above this one that a pull has returned.
+pub(crate) fn settled_after(log: &Connection, rowid: i64) -> BTreeSet<i64> {
+    let sql = "select event_rowid from event_sync where event_rowid > ?1 and cloud_seq is not null";
+    let mut statement = log.prepare_cached(sql).expect("the log can be read");
+    let rows = statement
+        .query_map([rowid], |row| row.get(0))
+        .expect("the log can be read");
+    rows.filter_map(Result::ok).collect()
+}
+
+/// The same event, whatever row it stands in.
+pub(crate) fn same(mine: &StoredEvent, theirs: &StoredEvent) -> bool {
+    let plain = |event: &StoredEvent| StoredEvent {
+        rowid: 0,
+        ..event.clone()
+    };
+    plain(mine) == plain(theirs)
+}
