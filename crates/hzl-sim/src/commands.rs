@@ -26,7 +26,7 @@ pub(crate) fn draw(
         task_id: task_id.clone(),
         comment: random.chance(4).then(|| "because".to_owned()),
     };
-    let half = random.chance(2);
+    let (half, is_forced) = (random.chance(2), random.chance(3));
     // New tasks are the rarer the more there are.
     if random.index(2 * tasks.len() + 2) < 2 {
         return add(random, tasks, new_id);
@@ -39,7 +39,11 @@ pub(crate) fn draw(
         Focus::Structure => 27..42,
     };
     match kinds.start + random.below(kinds.end - kinds.start) {
-        0..=5 => claim(random, task_id),
+        0..=3 => claim(random, task_id),
+        4 | 5 | 21 => Command::RenewLease {
+            task_id,
+            lease_minutes: 1 + random.below(20),
+        },
         6 => Command::ClaimNext {
             filter: ClaimFilter::default(),
             lease_minutes: None,
@@ -70,14 +74,10 @@ pub(crate) fn draw(
         18..=20 => Command::StealTask(StealTask {
             task_id,
             agent: Some(format!("thief{}", random.below(9))),
-            force: half,
-            if_expired: !half,
+            force: is_forced,
+            if_expired: !is_forced,
             lease_minutes: random.chance(2).then_some(5),
         }),
-        21 => Command::RenewLease {
-            task_id,
-            lease_minutes: 1 + random.below(20),
-        },
         22..=26 => update(random, task_id),
         27 => Command::UpdateTask(Box::new(UpdateTask {
             task_id,
@@ -146,7 +146,7 @@ pub(crate) fn draw_claim(random: &mut Random, tasks: &[TaskId]) -> Command {
 fn claim(random: &mut Random, task_id: TaskId) -> Command {
     Command::ClaimTask(ClaimTask {
         task_id,
-        lease_minutes: random.chance(2).then_some(1),
+        lease_minutes: (!random.chance(3)).then_some(1),
     })
 }
 

@@ -20,8 +20,10 @@ struct Kept {
     without: String,
 }
 
+type LeaveOut = fn(&mut Step);
+
 /// Parts that a step can go without, by letter.
-const PARTS: [(char, fn(&mut Step)); 4] = [
+const PARTS: [(char, LeaveOut); 4] = [
     ('f', |step| step.faults.clear()),
     ('i', |step| step.interrupt = None),
     ('m', |step| step.meanwhile.clear()),

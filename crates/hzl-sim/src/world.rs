@@ -70,7 +70,7 @@ impl World {
         trace: Trace,
     ) -> Self {
         let nature = Nature::new(schedule.seed, label.to_owned(), START_MS);
-        let scratch = SCRATCH.with(|scratch| Rc::clone(scratch));
+        let scratch = SCRATCH.with(Rc::clone);
         let devices = (0..schedule.devices.max(1)).map(|_| Rc::new(Device::new(&nature)));
         Self {
             devices: RefCell::new(devices.collect()),
@@ -317,7 +317,7 @@ impl World {
                 Standing::Lost => return Ok(None),
                 Standing::Open => {}
             }
-            if asked.as_ref().is_ok_and(|report| !report.pull_only) {
+            if asked.as_ref().is_ok_and(|report| !report.claim_unasked) {
                 ledger.forget_intent(&intent)?;
                 return Ok(None);
             }
@@ -356,7 +356,7 @@ impl World {
     // ---- sync
 
     fn sync(&self, device: &Rc<Device>, step: &Step) {
-        let may_reset = self.was_rewound.get() && step.salt % 2 == 0;
+        let may_reset = self.was_rewound.get() && step.salt.is_multiple_of(2);
         let may_copy = device.was_copied.get();
         let done = self.run(device, step.interrupt, |ledger| {
             sync(
@@ -445,7 +445,7 @@ impl World {
 
     fn restore(&self, device: &Rc<Device>, step: &Step) {
         let lost = device.known.borrow().clone();
-        if !device.restore(step.salt % 2 == 0) {
+        if !device.restore(step.salt.is_multiple_of(2)) {
             return;
         }
         self.learn(device);
@@ -583,12 +583,13 @@ impl World {
 
     /// Whether events may stand in the cloud in another order than they were written.
     pub(crate) fn had_troubled_order(&self) -> bool {
-        self.set_something_aside.get()
-            || self
-                .devices
-                .borrow()
-                .iter()
-                .any(|device| device.was_copied.get())
+        self.set_something_aside.get() || self.was_copied()
+    }
+
+    /// Whether there was ever a copy of a disk.
+    pub(crate) fn was_copied(&self) -> bool {
+        let devices = self.devices.borrow();
+        devices.iter().any(|device| device.was_copied.get())
     }
 
     /// Reads what is new in a log. Returns the events that its own processes have written.
@@ -654,7 +655,7 @@ impl Remote for Line<'_> {
         }
         let meanwhile = self.meanwhile.next();
         // Somebody may be faster than the request, or faster than the reply.
-        let before = meanwhile.filter(|step| step.salt % 2 == 0);
+        let before = meanwhile.filter(|step| step.salt.is_multiple_of(2));
         let after = meanwhile.filter(|step| step.salt % 2 == 1);
         self.nested(before);
         let reply = world.cloud.request(statements, fault, world.now_ms());

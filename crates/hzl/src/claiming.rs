@@ -188,7 +188,7 @@ impl Question {
                 Standing::Open => {}
             }
             let is_in_time = Instant::now() < self.deadline;
-            if asked.as_ref().is_ok_and(|report| !report.pull_only) && is_in_time {
+            if asked.as_ref().is_ok_and(|report| !report.claim_unasked) && is_in_time {
                 // Every push was answered, and the claim is not there: the task has changed.
                 ledger.forget_intent(&intent)?;
                 continue;

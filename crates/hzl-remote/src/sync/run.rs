@@ -109,6 +109,9 @@ pub struct Report {
     pub state_hash: String,
     /// The token may not write: events wait here.
     pub pull_only: bool,
+    /// The cloud could not be asked for the claim: the token may only read, no ledger is joined, or an
+    /// earlier event of the task is set aside, behind which the claim has to wait.
+    pub claim_unasked: bool,
     /// This store was a copy of another one and is a device of its own now.
     pub became_clone: bool,
     /// Events that a rewound cloud had lost were sent again.
@@ -228,8 +231,10 @@ impl Run<'_> {
             }
             // The view first: what was pulled up to it, the cloud does not compare with.
             let view = self.view()?;
-            let cannot = view.membership.joined.is_none() || self.report.pull_only;
-            if cannot || self.is_decided(claim)? {
+            self.report.claim_unasked = view.membership.joined.is_none()
+                || self.report.pull_only
+                || self.ledger.holds_back(&claim.event.task_id)?;
+            if self.report.claim_unasked || self.is_decided(claim)? {
                 return Ok(());
             }
             let page = self.claim_round(&view, claim)?;
@@ -253,7 +258,7 @@ impl Run<'_> {
         let sent_at = self.ledger.now();
         let outcomes = match self.remote.pipeline(&statements) {
             Err(RemoteError::Forbidden { .. }) => {
-                self.report.pull_only = true;
+                (self.report.pull_only, self.report.claim_unasked) = (true, true);
                 return Ok(Round::Clean);
             }
             outcomes => outcomes?,
@@ -262,7 +267,9 @@ impl Run<'_> {
         let mut outcomes = outcomes.into_iter();
         if let Some(Err(error)) = outcomes.next() {
             match error.kind() {
-                SqlErrorKind::ReadOnly => self.report.pull_only = true,
+                SqlErrorKind::ReadOnly => {
+                    (self.report.pull_only, self.report.claim_unasked) = (true, true);
+                }
                 SqlErrorKind::Busy => self.wait_for_others(SyncError::Sql(error))?,
                 SqlErrorKind::NoSuchTable => {}
                 SqlErrorKind::Constraint | SqlErrorKind::TooBig | SqlErrorKind::Other => {

@@ -185,16 +185,12 @@ fn judge_applied(
         }
     } else if claim_seen(payload) != before.claim.as_ref() {
         world.report(Finding::StaleAct, placed.event.event_id.to_string());
-    } else if let Some(claim) = before
-        .claim
-        .as_ref()
-        .and_then(|claim| history.find(claim.as_str()))
-    {
-        if !history.saw(index, claim) {
-            world.report(
-                Finding::StaleAct,
-                format!("{} never saw the claim it ended", placed.event.event_id),
-            );
+    } else {
+        let claim = before.claim.as_ref();
+        let claim = claim.and_then(|claim| history.find(claim.as_str()));
+        if claim.is_some_and(|claim| !history.saw(index, claim)) {
+            let detail = format!("{} never saw the claim it ended", placed.event.event_id);
+            world.report(Finding::StaleAct, detail);
         }
     }
 }

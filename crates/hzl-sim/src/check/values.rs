@@ -112,9 +112,10 @@ fn wins_by_time(folded: &Folded, row: &Conflict) -> bool {
     winner > key(&row.event_id)
 }
 
-/// A row says that neither knew the other; then neither did. After a rewind "known" is unknown.
+/// A row says that neither knew the other; then neither did. Inherent, and excused: after a rewind
+/// "known" is unknown, and so it is for what a copied disk shares with its twin under the old name.
 fn no_false_conflicts(world: &World, history: &History, folded: &Folded) {
-    if world.was_rewound.get() {
+    if world.was_rewound.get() || world.was_copied() {
         return;
     }
     for row in folded

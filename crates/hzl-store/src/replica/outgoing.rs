@@ -69,6 +69,18 @@ impl Ledger {
             || !read_outgoing(log, TAIL, settled, 1, &device)?.is_empty())
     }
 
+    /// Tells whether an own event of the task is set aside: later ones wait behind it.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn holds_back(&self, task_id: &str) -> Result<bool> {
+        let log = &self.files().events;
+        log.query_row(HELD_BACK, named_params! { ":task_id": task_id }, |row| {
+            row.get(0)
+        })
+        .on(log, "look for events set aside")
+    }
+
     /// Counts the events that wait to be pushed, without those set aside.
     ///
     /// # Errors
@@ -77,6 +89,10 @@ impl Ledger {
         count_pending(&self.files.events)
     }
 }
+
+const HELD_BACK: &str = "
+    select exists (select 1 from quarantine q join events e on e.id = q.event_rowid
+                    where e.task_id = :task_id)";
 
 /// What a rewind made tail again, in its old order.
 const RESENT: &str = "

@@ -25,6 +25,7 @@ mod stats;
 mod status;
 mod sync;
 mod task;
+mod torture;
 mod undo;
 mod validate;
 mod wait;
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     Import(import::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Torture(torture::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -104,6 +106,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Import(args) => import::run(args, ctx),
         Command::Backup(args) => backup::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
+        Command::Torture(args) => torture::run(args, ctx),
         Command::Schema(args) => schema::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
         Command::Man(args) => man::run(args, ctx),

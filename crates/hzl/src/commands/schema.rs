@@ -33,6 +33,7 @@ use super::stats;
 use super::status;
 use super::sync;
 use super::task;
+use super::torture;
 use super::undo;
 use super::validate;
 use super::wait;
@@ -179,6 +180,7 @@ fn output(path: &str) -> Option<MakeSchema> {
         "wait" => of::<wait::Waited>,
         "undo" => of::<undo::Undone>,
         "rebuild" => of::<rebuild::Rebuilt>,
+        "torture" => of::<torture::Tortured>,
         "export" => either::<export::Exported, ndjson::AnyLine>,
         "import" => of::<import::Done>,
         "backup" => of::<backup::BackedUp>,
