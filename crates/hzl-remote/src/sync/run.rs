@@ -9,8 +9,8 @@ use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
 use hzl_store::log;
-use hzl_store::replica::{CHUNK_EVENTS, CloudDevice, Outgoing};
-use hzl_store::state::Key;
+use hzl_store::replica::{CHUNK_EVENTS, CloudDevice, HZL_VERSION, Outgoing};
+use hzl_store::state::{self, Key};
 
 use super::error::{CloudChange, SyncError};
 use super::plan::{Verdict, View, judge};
@@ -47,7 +47,7 @@ pub struct SyncOptions {
     pub merge: bool,
     /// Heal a cloud that was rewound, wiped or replaced: send again what it lost.
     pub reset: bool,
-    /// Fetch the list of devices as well.
+    /// Fetch the list of devices as well, and tell the others where this one is if they do not know.
     pub list_devices: bool,
     /// The name other devices see.
     pub device_name: Option<String>,
@@ -91,7 +91,10 @@ const PAGE_ROWS: u32 = 1_000;
 /// How often a claim is pushed; more than once only when this device pushes something else meanwhile.
 const CLAIM_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 20;
+/// How often this device tells that it is still there, and hears of the others.
 const ANNOUNCE_INTERVAL_MS: i64 = 10 * 60_000;
+/// How often it tells by itself that it has moved.
+const MOVED_INTERVAL_MS: i64 = 60_000;
 /// Rounds in which nothing moves before a sync gives up; one is normal after a refused push.
 const IDLE_ROUNDS: u32 = 3;
 
@@ -267,20 +270,19 @@ impl Run<'_> {
         if !chunk.is_empty() {
             statements.push(wire::push(&chunk, &self.condition(&view)?));
         }
-        let announces = self.announces(&view, !chunk.is_empty())?;
-        if announces {
-            statements.push(wire::announce(&self.device()?));
+        let announced = self.announcement(&view, !chunk.is_empty())?;
+        if let Some(device) = &announced {
+            statements.push(wire::announce(device));
         }
         let cursor = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
         statements.push(wire::pull(cursor, self.page_rows));
-        let lists = self.options.list_devices && view.membership.joined.is_some();
-        if lists {
+        if self.lists_devices(&view)? {
             statements.push(wire::list_devices());
         }
         let sent_at = self.ledger.now();
         let outcomes = match self.remote.pipeline(&statements) {
             Ok(outcomes) => outcomes,
-            Err(error) if self.can_do_less(&error, &chunk, announces)? => {
+            Err(error) if self.can_do_less(&error, &chunk, announced.is_some())? => {
                 return Ok(Round::Again);
             }
             Err(error) => return Err(error.into()),
@@ -292,9 +294,8 @@ impl Run<'_> {
         } else {
             outcomes.next()
         };
-        if announces {
-            // Best effort: the list of devices is for people to look at.
-            self.note_announced(outcomes.next().as_ref())?;
+        if let Some(device) = &announced {
+            self.note_announced(device, outcomes.next())?;
         }
         let pulled = outcomes.next().ok_or_else(|| bad_reply("it has no page"))?;
         if let Some(Ok(devices)) = outcomes.next() {
@@ -340,36 +341,70 @@ impl Run<'_> {
 
     // ---- the list of devices
 
-    fn announces(&mut self, view: &View, pushes: bool) -> Result<bool, SyncError> {
+    /// What there is to tell the others, if it is time to: with a push, when it was long ago, or when
+    /// this device has moved since. It rides in a request that is made anyway.
+    fn announcement(&self, view: &View, pushes: bool) -> Result<Option<CloudDevice>, SyncError> {
         if !self.announce || self.report.pull_only || view.membership.joined.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
+        let device = self.device()?;
         let log = &self.ledger.files().events;
-        let at = hzl_store::state::number(log, Key::AnnouncedAtMs)?;
-        let age = self.ledger.now().millis() - at;
-        Ok(pushes || !(0..ANNOUNCE_INTERVAL_MS).contains(&age))
+        let age = self.age(Key::AnnouncedAtMs)?;
+        let has_moved = state::find(log, Key::Announced)?.as_deref() != Some(&summary(&device));
+        let is_due = pushes
+            || !(0..ANNOUNCE_INTERVAL_MS).contains(&age)
+            || (has_moved && (self.options.list_devices || age >= MOVED_INTERVAL_MS));
+        Ok(is_due.then_some(device))
     }
 
     fn device(&self) -> Result<CloudDevice, SyncError> {
+        let state = self.ledger.settled_state()?;
         Ok(CloudDevice {
             device_id: self.ledger.sync_state()?.device.into_string(),
             name: self.options.device_name.clone(),
-            hzl_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            hzl_version: Some(HZL_VERSION.to_owned()),
             last_seen_at: None,
-            acked_seq: self.ledger.cloud_cursor()?.map(|cursor| cursor.seq),
-            state_hash: Some(
-                hzl_store::projector::state_sum(&self.ledger.files().cache)?.to_string(),
-            ),
+            acked_seq: Some(state.cursor_seq),
+            state_hash: state.state_hash.map(|sum| sum.to_string()),
         })
     }
 
-    fn note_announced(&mut self, outcome: Option<&Outcome>) -> Result<(), SyncError> {
+    /// Best effort: the list of devices is for people to look at. A refusal only tells that nothing may
+    /// be written.
+    fn note_announced(
+        &mut self,
+        device: &CloudDevice,
+        outcome: Option<Outcome>,
+    ) -> Result<(), SyncError> {
         self.announce = false;
-        if let Some(Ok(_)) = outcome {
-            let now = self.ledger.now().millis().to_string();
-            self.ledger.note_sync(&[(Key::AnnouncedAtMs, Some(now))])?;
+        match outcome {
+            Some(Ok(_)) => {
+                let now = self.ledger.now().millis().to_string();
+                self.ledger.note_sync(&[
+                    (Key::AnnouncedAtMs, Some(now)),
+                    (Key::Announced, Some(summary(device))),
+                ])?;
+            }
+            Some(Err(error)) if error.kind() == SqlErrorKind::ReadOnly => {
+                self.report.pull_only = true;
+            }
+            Some(Err(_)) | None => {}
         }
         Ok(())
+    }
+
+    fn lists_devices(&self, view: &View) -> Result<bool, SyncError> {
+        if view.membership.joined.is_none() {
+            return Ok(false);
+        }
+        let age = self.age(Key::DevicesListedAtMs)?;
+        Ok(self.options.list_devices || !(0..ANNOUNCE_INTERVAL_MS).contains(&age))
+    }
+
+    /// How long ago something was, by this machine's clock; negative if the clock was set back.
+    fn age(&self, key: Key) -> Result<i64, SyncError> {
+        let at = state::number(&self.ledger.files().events, key)?;
+        Ok(self.ledger.now().millis() - at)
     }
 
     // ---- replies
@@ -558,4 +593,11 @@ pub(super) fn bad_reply(reason: &str) -> SyncError {
         host,
         reason: reason.to_owned(),
     })
+}
+
+/// What a device told, for noticing that there is something new to tell.
+fn summary(device: &CloudDevice) -> String {
+    let seq = device.acked_seq.unwrap_or(0);
+    let hash = device.state_hash.as_deref().unwrap_or("-");
+    format!("{} {seq} {hash}", device.device_id)
 }

@@ -1,5 +1,6 @@
 //! What `hzl-remote` does against real servers, and against misbehaving ones.
 
+mod announcements;
 mod claims;
 mod devices;
 mod hrana;

@@ -7,6 +7,7 @@ pub mod agents;
 pub mod claim;
 pub mod conflicts;
 pub mod dependencies;
+pub mod devices;
 pub mod health;
 pub mod projects;
 pub mod prune;

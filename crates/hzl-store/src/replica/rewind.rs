@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension as _, named_params};
 
 use super::CloudCursor;
+use super::devices::forget_progress;
 use super::settle::{advance_watermark, set_rewind_points};
 use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
@@ -49,6 +50,7 @@ impl Ledger {
         state::set_number(&transaction, Key::SettledRowid, 0)?;
         advance_watermark(&transaction)?;
         set_rewind_points(&transaction, rewind_points)?;
+        forget_progress(&transaction)?;
         transaction.commit_log(None)?;
         drop(queue);
         Ok(())

@@ -17,6 +17,7 @@ use super::backup;
 use super::config;
 use super::conflicts;
 use super::dep;
+use super::devices;
 use super::doctor;
 use super::events;
 use super::export;
@@ -169,6 +170,7 @@ fn output(path: &str) -> Option<MakeSchema> {
         ERROR => of::<Failure>,
         "init" => of::<init::Initialized>,
         "status" => of::<status::Status>,
+        "devices" => of::<devices::List>,
         "sync" => either::<sync::Synced, sync::LocalOnly>,
         "doctor" => of::<doctor::Report>,
         "which-db" => of::<which_db::Files>,

@@ -5,6 +5,7 @@ mod claims;
 mod conflicts;
 mod copies;
 mod devices;
+mod fleet;
 mod init;
 mod offline;
 mod upgrade;
