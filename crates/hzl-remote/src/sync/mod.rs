@@ -4,6 +4,7 @@
 //! - [`plan`]: pure: what a reply means and what to do next
 //! - [`run`]: carries plans out on a ledger and a cloud; joining and healing are in `heal`
 //! - [`session`]: a sync with its bookkeeping: what `status` shows, and when to try again
+//! - [`verify`]: compares the log here with the cloud
 //! - [`policy`]: pure: when to sync, and how long to wait after a failure
 //!
 //! The law: a sync never deletes or changes an event here; what a reply says is final only when a pull
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod policy;
 pub mod run;
 pub mod session;
+pub mod verify;
 pub mod wire;
 
 pub use error::SyncError;

@@ -87,7 +87,7 @@ pub struct Report {
     pub was_reset: bool,
 }
 
-const PAGE_ROWS: u32 = 1_000;
+pub(super) const PAGE_ROWS: u32 = 1_000;
 /// How often a claim is pushed; more than once only when this device pushes something else meanwhile.
 const CLAIM_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 20;
@@ -347,7 +347,7 @@ impl Run<'_> {
         if !self.announce || self.report.pull_only || view.membership.joined.is_none() {
             return Ok(None);
         }
-        let device = self.device()?;
+        let device = device_of(self.ledger, self.options.device_name.clone())?;
         let log = &self.ledger.files().events;
         let age = self.age(Key::AnnouncedAtMs)?;
         let has_moved = state::find(log, Key::Announced)?.as_deref() != Some(&summary(&device));
@@ -355,18 +355,6 @@ impl Run<'_> {
             || !(0..ANNOUNCE_INTERVAL_MS).contains(&age)
             || (has_moved && (self.options.list_devices || age >= MOVED_INTERVAL_MS));
         Ok(is_due.then_some(device))
-    }
-
-    fn device(&self) -> Result<CloudDevice, SyncError> {
-        let state = self.ledger.settled_state()?;
-        Ok(CloudDevice {
-            device_id: self.ledger.sync_state()?.device.into_string(),
-            name: self.options.device_name.clone(),
-            hzl_version: Some(HZL_VERSION.to_owned()),
-            last_seen_at: None,
-            acked_seq: Some(state.cursor_seq),
-            state_hash: state.state_hash.map(|sum| sum.to_string()),
-        })
     }
 
     /// Best effort: the list of devices is for people to look at. A refusal only tells that nothing may
@@ -592,6 +580,19 @@ pub(super) fn bad_reply(reason: &str) -> SyncError {
     SyncError::Remote(RemoteError::BadReply {
         host,
         reason: reason.to_owned(),
+    })
+}
+
+/// What this device tells the others.
+pub(super) fn device_of(ledger: &Ledger, name: Option<String>) -> Result<CloudDevice, SyncError> {
+    let state = ledger.settled_state()?;
+    Ok(CloudDevice {
+        device_id: ledger.sync_state()?.device.into_string(),
+        name,
+        hzl_version: Some(HZL_VERSION.to_owned()),
+        last_seen_at: None,
+        acked_seq: Some(state.cursor_seq),
+        state_hash: state.state_hash.map(|sum| sum.to_string()),
     })
 }
 

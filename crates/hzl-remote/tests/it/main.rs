@@ -8,4 +8,5 @@ mod model_cloud;
 mod quarantine;
 mod schedules;
 mod sync_round_trip;
+mod verification;
 mod wedges;

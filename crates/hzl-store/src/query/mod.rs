@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod claim;
+pub mod compare;
 pub mod conflicts;
 pub mod dependencies;
 pub mod devices;

@@ -4,12 +4,14 @@
 //! written only by [`Ledger::settle`], in the transaction that moves the cursor; events are never
 //! deleted or changed by sync (the one exception is documented at `reissue`); projections are not
 //! touched here, they follow by catching up. `outgoing`: what to send; `settle`: taking rows over;
-//! `rewind`: a cloud that lost rows; `devices`: what devices tell one another.
+//! `rewind`: a cloud that lost rows; `devices`: what devices tell one another;
+//! `settled`: what was taken over, for comparing it with the cloud.
 
 mod devices;
 mod outgoing;
 mod rewind;
 mod settle;
+mod settled;
 
 use hzl_core::ids::DeviceId;
 use rusqlite::{Connection, named_params};

@@ -52,7 +52,7 @@ pub(crate) struct Device {
     last_seen_at: Option<String>,
     acked_seq: Option<i64>,
     state_hash: Option<String>,
-    is_this_device: bool,
+    pub(crate) is_this_device: bool,
     /// Events of others that it had not pulled; null: it does not say.
     lag: Option<u64>,
     /// Whether its state was the one here; null: they cannot be compared.

@@ -9,6 +9,7 @@ mod fleet;
 mod init;
 mod offline;
 mod upgrade;
+mod verify;
 mod watching;
 
 use std::fs;
