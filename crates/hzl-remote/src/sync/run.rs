@@ -85,6 +85,8 @@ pub struct Report {
     pub became_clone: bool,
     /// Events that a rewound cloud had lost were sent again.
     pub was_reset: bool,
+    /// Tasks given back: their claims had been reported as failed, and the cloud had them all the same.
+    pub released: u64,
 }
 
 pub(super) const PAGE_ROWS: u32 = 1_000;
@@ -145,11 +147,18 @@ fn whole(
         resets: 0,
         creations: 0,
     };
-    let done = work(&mut run);
+    let mut done = work(&mut run);
     // What was pulled is shown even if the rest failed.
+    let folded = run.ledger.fold_pulled();
+    let released = folded.and_then(|_| run.ledger.release_abandoned());
+    run.report.released = *released.as_ref().unwrap_or(&0);
+    if done.is_ok() && run.report.released > 0 {
+        done = run.until_clean(&mut |_| {});
+    }
     let folded = run.ledger.fold_pulled();
     let mut report = run.report;
     done?;
+    released?;
     report.state_hash = folded?.to_string();
     report.requests = remote.requests() - before;
     report.cursor = ledger.cloud_cursor()?.map_or(0, |cursor| cursor.seq);

@@ -320,6 +320,9 @@ pub(super) struct SyncedData {
     became_new_device: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     reset: bool,
+    /// Tasks given back: their claims had been reported as failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    released: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     verify: Option<Verified>,
 }
@@ -330,6 +333,10 @@ struct Attempt {
     attempted: bool,
     success: bool,
     frames_synced: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Synced {
@@ -352,6 +359,7 @@ impl Synced {
                 pull_only: report.pull_only,
                 became_new_device: report.became_clone,
                 reset: report.was_reset,
+                released: report.released,
                 verify: None,
             },
             sync: Attempt {
@@ -387,6 +395,12 @@ impl Answer for Synced {
         }
         if data.reset {
             md.warning("the cloud database is not what it was; this store has been brought in line with it");
+        }
+        if data.released > 0 {
+            md.warning(&format!(
+                "{} tasks were given back: their claims had been reported as failed, but the cloud had them",
+                data.released
+            ));
         }
         if let Some(verified) = &data.verify {
             verified.md(md);
