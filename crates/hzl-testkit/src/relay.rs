@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -17,9 +18,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::stub::exchange;
 use crate::stub::read_request;
+
+/// How often a request that is held back looks whether the relay has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +51,34 @@ struct Shared {
     stopped: AtomicBool,
     requests: AtomicU64,
     fates: Mutex<Fates>,
+    changed: Condvar,
 }
 
 #[derive(Debug)]
 struct Fates {
     next: VecDeque<Fate>,
     then: Fate,
+    /// How many requests pass before one is held back.
+    hold_after: Option<u64>,
+    is_held: bool,
 }
 
 impl Shared {
+    /// Keeps a request that is to be held back until it may go on.
+    fn hold(&self) {
+        let mut fates = self.fates();
+        match fates.hold_after {
+            Some(0) => fates.is_held = true,
+            Some(left) => fates.hold_after = Some(left - 1),
+            None => {}
+        }
+        while fates.is_held && !self.stopped.load(Ordering::SeqCst) {
+            let waited = self.changed.wait_timeout(fates, POLL_INTERVAL);
+            fates = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(fates);
+    }
+
     fn fates(&self) -> MutexGuard<'_, Fates> {
         self.fates.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,7 +99,10 @@ impl Relay {
             fates: Mutex::new(Fates {
                 next: VecDeque::new(),
                 then: Fate::Pass,
+                hold_after: None,
+                is_held: false,
             }),
+            changed: Condvar::new(),
         });
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
@@ -99,6 +126,33 @@ impl Relay {
         let mut fates = self.shared.fates();
         fates.next = next.iter().copied().collect();
         fates.then = then;
+    }
+
+    /// Lets this many requests pass and holds the one after them back, before it reaches the server.
+    pub fn hold(&self, after: u64) {
+        self.shared.fates().hold_after = Some(after);
+    }
+
+    /// Waits until a request is held back.
+    ///
+    /// # Panics
+    ///
+    /// When none comes within 20 seconds.
+    #[track_caller]
+    pub fn wait_until_held(&self) {
+        crate::wait_until(Duration::from_secs(20), "a request is held back", || {
+            self.shared.fates().is_held
+        });
+    }
+
+    /// Lets the request go on that is held back.
+    pub fn go_on(&self) {
+        {
+            let mut fates = self.shared.fates();
+            fates.is_held = false;
+            fates.hold_after = None;
+        }
+        self.shared.changed.notify_all();
     }
 
     /// Returns how many requests have come so far, lost ones included.
@@ -136,6 +190,7 @@ fn serve(listener: &TcpListener, shared: &Shared) {
             let then = fates.then;
             fates.next.pop_front().unwrap_or(then)
         };
+        shared.hold();
         if fate == Fate::LoseRequest {
             continue;
         }
@@ -189,6 +244,16 @@ mod tests {
         assert_eq!(server.requests().len(), 2, "the request was lost");
         assert_eq!(ask(), hello);
         assert_eq!(relay.requests(), 4);
+        relay.hold(1);
+        assert_eq!(ask(), hello);
+        thread::scope(|scope| {
+            let held = scope.spawn(ask);
+            relay.wait_until_held();
+            assert_eq!(server.requests().len(), 4, "it has not arrived");
+            relay.go_on();
+            assert_eq!(held.join().expect("no panic"), hello);
+        });
+        assert_eq!(ask(), hello, "once");
         let last = server.requests().pop().expect("a request");
         assert!(
             last.starts_with("POST /x ") && last.ends_with("body"),

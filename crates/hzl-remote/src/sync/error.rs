@@ -45,6 +45,9 @@ pub enum SyncError {
     /// Neither side moved, although events wait.
     #[error("the cloud took none of the waiting events")]
     Stuck,
+    /// There is more to send or to fetch than there was time for.
+    #[error("there is more to exchange with the cloud than there was time for")]
+    NotInTime,
     /// Somebody rewound or replaced the cloud or this store while the two were compared.
     #[error("the cloud database or this store was reset while they were compared")]
     ChangedMeanwhile,
@@ -88,6 +91,7 @@ impl SyncError {
             SyncError::Remote(_)
             | SyncError::Sql(_)
             | SyncError::Stuck
+            | SyncError::NotInTime
             | SyncError::ChangedMeanwhile => SyncErrorKind::Unavailable,
             SyncError::Endpoint(_)
             | SyncError::EmptyAndReadOnly
@@ -112,6 +116,7 @@ impl SyncError {
             SyncError::EmptyAndReadOnly => "empty_and_read_only",
             SyncError::NewerFormat { .. } => "newer_format",
             SyncError::Stuck => "push_refused",
+            SyncError::NotInTime => "not_in_time",
             SyncError::ChangedMeanwhile => "changed_meanwhile",
         }
     }
@@ -141,6 +146,7 @@ impl SyncError {
             SyncError::CloudChanged(CloudChange::Replaced) | SyncError::MergeRequired { .. } => {
                 "run `hzl sync --merge` to unite both ledgers, or correct the sync URL"
             }
+            SyncError::NotInTime => "run `hzl sync`, which takes its time, and try again",
             SyncError::ChangedMeanwhile => "run `hzl sync --verify` again",
             SyncError::EmptyAndReadOnly => "sync once with a token that may write",
             SyncError::NewerFormat { .. } => "upgrade hzl on this machine",

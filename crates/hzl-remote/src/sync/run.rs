@@ -4,6 +4,8 @@
 //! not pushed before the one before it has come back by a pull, so the last row known is always the
 //! cursor. Every step may be the last one: a kill between any two leaves a store that goes on.
 
+use std::time::Instant;
+
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
@@ -49,6 +51,11 @@ pub struct SyncOptions {
     pub reset: bool,
     /// Fetch the list of devices as well, and tell the others where this one is if they do not know.
     pub list_devices: bool,
+    /// Write something in any case, so that a token that may only read is found out.
+    pub must_write: bool,
+    /// Give up at this time if there is still something to send or to fetch. A request that has begun
+    /// is waited for.
+    pub deadline: Option<Instant>,
     /// The name other devices see.
     pub device_name: Option<String>,
 }
@@ -199,6 +206,10 @@ impl Run<'_> {
             });
             if round == Round::Clean {
                 return Ok(());
+            }
+            let deadline = self.options.deadline;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(SyncError::NotInTime);
             }
         }
     }
@@ -361,6 +372,7 @@ impl Run<'_> {
         let age = self.age(Key::AnnouncedAtMs)?;
         let has_moved = state::find(log, Key::Announced)?.as_deref() != Some(&summary(&device));
         let is_due = pushes
+            || self.options.must_write
             || !(0..ANNOUNCE_INTERVAL_MS).contains(&age)
             || (has_moved && (self.options.list_devices || age >= MOVED_INTERVAL_MS));
         Ok(is_due.then_some(device))

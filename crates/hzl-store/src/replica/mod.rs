@@ -19,6 +19,7 @@ use rusqlite::{Connection, named_params};
 pub use self::devices::{CloudDevice, HZL_VERSION, SettledState};
 pub use self::outgoing::{CHUNK_BYTES, CHUNK_EVENTS, COMMAND_BYTES, count_pending};
 pub(crate) use self::settle::{advance_watermark, become_device, set_rewind_points};
+pub use self::settled::Fate;
 use crate::catch_up::ReadTransaction;
 use crate::checkpoint;
 use crate::digest::StateSum;

@@ -200,7 +200,7 @@ pub(super) fn sync(
         merge: args.merge,
         reset: args.reset,
         list_devices: true,
-        device_name: cloud::machine_name(),
+        ..cloud::usual()
     };
     let conflicts_before = ledger.read(query::conflicts::count)?;
     let bar = progress_bar(ctx.environment.terminals.stderr);

@@ -8,6 +8,7 @@ mod devices;
 mod fleet;
 mod init;
 mod offline;
+mod strict;
 mod upgrade;
 mod verify;
 mod watching;
