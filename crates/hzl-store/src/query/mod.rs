@@ -12,6 +12,7 @@ pub mod devices;
 pub mod health;
 pub mod projects;
 pub mod prune;
+pub mod quarantine;
 pub mod search;
 pub mod stats;
 pub mod status;

@@ -8,6 +8,7 @@ mod devices;
 mod fleet;
 mod init;
 mod offline;
+mod quarantine;
 mod strict;
 mod upgrade;
 mod verify;
