@@ -33,7 +33,8 @@ pub struct Device {
     /// How many events of others, of those that are here, it had not pulled. Always 0 for this device;
     /// `None`: it did not say how far it is.
     pub lag: Option<u64>,
-    /// Whether its state was this device's. `None`: they cannot be compared, see [`agrees`].
+    /// Whether its state was this device's. `None`: they cannot be compared, because they are not of the same
+    /// events.
     pub agrees: Option<bool>,
 }
 
@@ -50,7 +51,8 @@ const DEVICES: &str = "
     select device_id, name, hzl_version, last_seen_at, acked_seq, state_hash
       from cloud_devices order by device_id <> :this, last_seen_at desc, device_id";
 
-/// Lists the devices as the cloud last had them. `own` is [`crate::ledger::Ledger::settled_state`] of now.
+/// Lists the devices as the cloud last had them. `own` is what
+/// [`crate::ledger::Ledger::settled_state`] returns now.
 ///
 /// # Errors
 /// Whatever SQLite reports.
