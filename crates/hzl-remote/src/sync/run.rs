@@ -11,8 +11,7 @@ use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
 use hzl_store::log;
-use hzl_store::replica::{CHUNK_EVENTS, CloudDevice, HZL_VERSION, Outgoing};
-use hzl_store::state::{self, Key};
+use hzl_store::replica::{CHUNK_EVENTS, Outgoing};
 
 use super::error::{CloudChange, SyncError};
 use super::plan::{Verdict, View, judge};
@@ -100,10 +99,6 @@ pub(super) const PAGE_ROWS: u32 = 1_000;
 /// How often a claim is pushed; more than once only when this device pushes something else meanwhile.
 const CLAIM_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 20;
-/// How often this device tells that it is still there, and hears of the others.
-const ANNOUNCE_INTERVAL_MS: i64 = 10 * 60_000;
-/// How often it tells by itself that it has moved.
-const MOVED_INTERVAL_MS: i64 = 60_000;
 /// Rounds in which nothing moves before a sync gives up; one is normal after a refused push.
 const IDLE_ROUNDS: u32 = 3;
 
@@ -181,7 +176,7 @@ pub(super) struct Run<'a> {
     chunk_events: usize,
     busy: u32,
     idle: u32,
-    announce: bool,
+    pub(super) announce: bool,
     pub(super) resets: u32,
     creations: u32,
 }
@@ -357,63 +352,6 @@ impl Run<'_> {
             device: self.ledger.sync_state()?.device,
             instance_id: view.membership.joined.clone().unwrap_or_default(),
         })
-    }
-
-    // ---- the list of devices
-
-    /// What there is to tell the others, if it is time to: with a push, when it was long ago, or when
-    /// this device has moved since. It rides in a request that is made anyway.
-    fn announcement(&self, view: &View, pushes: bool) -> Result<Option<CloudDevice>, SyncError> {
-        if !self.announce || self.report.pull_only || view.membership.joined.is_none() {
-            return Ok(None);
-        }
-        let device = device_of(self.ledger, self.options.device_name.clone())?;
-        let log = &self.ledger.files().events;
-        let age = self.age(Key::AnnouncedAtMs)?;
-        let has_moved = state::find(log, Key::Announced)?.as_deref() != Some(&summary(&device));
-        let is_due = pushes
-            || self.options.must_write
-            || !(0..ANNOUNCE_INTERVAL_MS).contains(&age)
-            || (has_moved && (self.options.list_devices || age >= MOVED_INTERVAL_MS));
-        Ok(is_due.then_some(device))
-    }
-
-    /// Best effort: the list of devices is for people to look at. A refusal only tells that nothing may
-    /// be written.
-    fn note_announced(
-        &mut self,
-        device: &CloudDevice,
-        outcome: Option<Outcome>,
-    ) -> Result<(), SyncError> {
-        self.announce = false;
-        match outcome {
-            Some(Ok(_)) => {
-                let now = self.ledger.now().millis().to_string();
-                self.ledger.note_sync(&[
-                    (Key::AnnouncedAtMs, Some(now)),
-                    (Key::Announced, Some(summary(device))),
-                ])?;
-            }
-            Some(Err(error)) if error.kind() == SqlErrorKind::ReadOnly => {
-                self.report.pull_only = true;
-            }
-            Some(Err(_)) | None => {}
-        }
-        Ok(())
-    }
-
-    fn lists_devices(&self, view: &View) -> Result<bool, SyncError> {
-        if view.membership.joined.is_none() {
-            return Ok(false);
-        }
-        let age = self.age(Key::DevicesListedAtMs)?;
-        Ok(self.options.list_devices || !(0..ANNOUNCE_INTERVAL_MS).contains(&age))
-    }
-
-    /// How long ago something was, by this machine's clock; negative if the clock was set back.
-    fn age(&self, key: Key) -> Result<i64, SyncError> {
-        let at = state::number(&self.ledger.files().events, key)?;
-        Ok(self.ledger.now().millis() - at)
     }
 
     // ---- replies
@@ -602,24 +540,4 @@ pub(super) fn bad_reply(reason: &str) -> SyncError {
         host,
         reason: reason.to_owned(),
     })
-}
-
-/// What this device tells the others.
-pub(super) fn device_of(ledger: &Ledger, name: Option<String>) -> Result<CloudDevice, SyncError> {
-    let state = ledger.settled_state()?;
-    Ok(CloudDevice {
-        device_id: ledger.sync_state()?.device.into_string(),
-        name,
-        hzl_version: Some(HZL_VERSION.to_owned()),
-        last_seen_at: None,
-        acked_seq: Some(state.cursor_seq),
-        state_hash: state.state_hash.map(|sum| sum.to_string()),
-    })
-}
-
-/// What a device told, for noticing that there is something new to tell.
-fn summary(device: &CloudDevice) -> String {
-    let seq = device.acked_seq.unwrap_or(0);
-    let hash = device.state_hash.as_deref().unwrap_or("-");
-    format!("{} {seq} {hash}", device.device_id)
 }

@@ -8,9 +8,10 @@ use std::iter::Peekable;
 use hzl_store::ledger::Ledger;
 use hzl_store::replica::CloudRow;
 
+use super::announce::device_of;
 use super::error::SyncError;
 use super::plan::View;
-use super::run::{PAGE_ROWS, Remote, bad_reply, device_of};
+use super::run::{PAGE_ROWS, Remote, bad_reply};
 use super::wire::{self, PullReply};
 use crate::error::{RemoteError, SqlErrorKind};
 
