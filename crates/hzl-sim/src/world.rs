@@ -322,7 +322,7 @@ impl World {
                 return Ok(None);
             }
             if is_strict {
-                ledger.free_intent(&intent)?;
+                ledger.abandon_intent(&intent)?;
                 return Ok(None);
             }
             match ledger.claim_locally(&intent)? {

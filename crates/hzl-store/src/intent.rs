@@ -2,14 +2,15 @@
 //!
 //! Under the writer lock the task is chosen and the event made, and both are stored as an intent; the
 //! network is used without any lock. Then the claim has arrived by a pull, or it is written here under the
-//! same id, or it is lost. An intent stays until its event has arrived: a late one is no sign of a clone.
+//! same id, or it is lost. An intent stays until its event has arrived: a late one is no sign of a clone. Who
+//! claims strictly gives up when nothing answers; should that claim arrive all the same, it is given back.
 
 use std::collections::BTreeMap;
 
-use hzl_core::command::{Actor, ClaimTask, Command};
+use hzl_core::command::{Actor, ClaimTask, Command, Transition};
 use hzl_core::decide::{TaskFacts, decide};
 use hzl_core::event::Event;
-use hzl_core::ids::TaskId;
+use hzl_core::ids::{EventId, TaskId};
 use hzl_core::planted::{Bug, is_planted};
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, named_params};
@@ -18,11 +19,12 @@ use crate::catch_up;
 use crate::error::{OnConnection as _, Result};
 use crate::facts;
 use crate::ledger::{ExecuteError, Ledger, Outcome, Writer, outcome};
-use crate::log::{self, StoredEvent};
+use crate::log;
 use crate::outbox;
 use crate::replica::Outgoing;
 use crate::state::SyncState;
 use crate::transaction::WriteTransaction;
+use crate::undo;
 
 /// For how long an intent keeps other processes on this device from the task.
 pub const RESERVED_MS: i64 = 10_000;
@@ -126,22 +128,63 @@ impl Ledger {
     /// Whatever the store reports.
     pub fn forget_intent(&mut self, intent: &Intent) -> Result<()> {
         let log = WriteTransaction::begin(&self.files.events)?;
-        forget(&log, &intent.outgoing.event)?;
+        forget(&log, &intent.outgoing.event.event_id)?;
         log.commit_log(None)
     }
 
-    /// Lets others on this device have the task. The intent stays: the cloud may have the claim.
+    /// Gives an intent up that nobody has answered, and lets others on this device have the task. The
+    /// intent stays: the cloud may have the claim, and then it is to be given back.
     ///
     /// # Errors
     /// Whatever the store reports.
-    pub fn free_intent(&mut self, intent: &Intent) -> Result<()> {
+    pub fn abandon_intent(&mut self, intent: &Intent) -> Result<()> {
         let log = WriteTransaction::begin(&self.files.events)?;
         log.execute(
-            "update claim_intent set created_at = '' where event_id = :event_id",
+            ABANDON,
             named_params! { ":event_id": intent.event.event_id.as_str() },
         )
-        .on(&log, "free the task of an intent")?;
+        .on(&log, "abandon the intent of a claim")?;
         log.commit_log(None)
+    }
+
+    /// Gives back the tasks whose abandoned claims have arrived and still stand: whoever asked for them was
+    /// told that he has not got them. Returns how many.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub fn release_abandoned(&mut self) -> Result<u64> {
+        // Not what a command of a person does: no hooks.
+        let hooks = std::mem::take(&mut self.hooks);
+        let released = self.release_each();
+        self.hooks = hooks;
+        released
+    }
+
+    fn release_each(&mut self) -> Result<u64> {
+        let mut released = 0;
+        for (event_id, task_id) in list_abandoned(&self.files.events)? {
+            let actor = Actor {
+                claim: Some(event_id.clone()),
+                // To `hzl undo` neither of the two ever happened.
+                correlation_id: Some(format!("{}{event_id}", undo::CORRELATION)),
+                ..Actor::default()
+            };
+            let release = Command::ReleaseTask(Transition {
+                task_id,
+                comment: None,
+            });
+            match self.execute(&release, &actor) {
+                Ok(_) => released += 1,
+                // The task is finished, gone, or somebody's by a later claim.
+                Err(ExecuteError::Rejected(_)) => {}
+                Err(ExecuteError::Store(error)) => return Err(error),
+            }
+            // Killed before this, the next sync finds that the claim is no longer current.
+            let log = WriteTransaction::begin(&self.files.events)?;
+            forget(&log, &event_id)?;
+            log.commit_log(None)?;
+        }
+        Ok(released)
     }
 
     fn settle_intent(&mut self, intent: &Intent, write: bool) -> Result<Standing> {
@@ -164,7 +207,7 @@ impl Ledger {
         let arrived = log::find_stored(&log, &intent.event.event_id)?;
         let rowid = match arrived {
             Some(event) => {
-                forget(&log, &event)?;
+                forget(&log, &event.event_id)?;
                 let stands = now.is_some_and(|facts| {
                     facts.task.claim.as_ref() == Some(&intent.event.event_id)
                         && facts.task.is_owned()
@@ -217,14 +260,15 @@ const STORE: &str = "
     insert into claim_intent (event_id, task_id, event, created_at)
     values (:event_id, :task_id, :event, :created_at)";
 
+/// Abandoned ones are still to be looked at.
+const FORGET_ARRIVED: &str = "
+    delete from claim_intent
+     where created_at <> '' and event_id in (select event_id from events)";
+
 /// Stores an intent, and forgets those that have arrived.
 fn store(log: &Connection, event: &Event, task_id: &TaskId) -> Result<()> {
     let context = "store the intent of a claim";
-    log.execute(
-        "delete from claim_intent where event_id in (select event_id from events)",
-        [],
-    )
-    .on(log, context)?;
+    log.execute(FORGET_ARRIVED, []).on(log, context)?;
     log.execute(
         STORE,
         named_params! {
@@ -238,13 +282,35 @@ fn store(log: &Connection, event: &Event, task_id: &TaskId) -> Result<()> {
     .map(drop)
 }
 
-fn forget(log: &Connection, event: &StoredEvent) -> Result<()> {
+fn forget(log: &Connection, event_id: &EventId) -> Result<()> {
     log.execute(
         "delete from claim_intent where event_id = :event_id",
-        named_params! { ":event_id": event.event_id.as_str() },
+        named_params! { ":event_id": event_id.as_str() },
     )
     .on(log, "forget the intent of a claim")
     .map(drop)
+}
+
+/// An intent without a time is abandoned; it reserves nothing any more.
+const ABANDON: &str = "
+    update claim_intent set created_at = '' where event_id = :event_id";
+
+const ABANDONED: &str = "
+    select event_id, task_id from claim_intent
+     where created_at = '' and event_id in (select event_id from events)
+     order by event_id";
+
+/// Lists the abandoned claims that have arrived all the same.
+fn list_abandoned(log: &Connection) -> Result<Vec<(EventId, TaskId)>> {
+    let context = "read the intents of claims";
+    let mut statement = log.prepare_cached(ABANDONED).on(log, context)?;
+    let found = statement
+        .query_map([], |row| {
+            let (event_id, task_id): (String, String) = (row.get(0)?, row.get(1)?);
+            Ok((EventId::new(event_id), TaskId::new(task_id)))
+        })
+        .on(log, context)?;
+    found.collect::<rusqlite::Result<_>>().on(log, context)
 }
 
 const RESERVED: &str = "

@@ -47,6 +47,10 @@ pub enum Key {
     RejectsClose,
     /// When this device last wrote its row in the cloud's device list.
     AnnouncedAtMs,
+    /// What it wrote there: device, cursor, state hash.
+    Announced,
+    /// When the list of devices was last fetched, milliseconds of the local clock.
+    DevicesListedAtMs,
 }
 
 impl Key {
@@ -70,6 +74,8 @@ impl Key {
             Key::Target => "target",
             Key::RejectsClose => "rejects_close",
             Key::AnnouncedAtMs => "announced_at_ms",
+            Key::Announced => "announced",
+            Key::DevicesListedAtMs => "devices_listed_at_ms",
         }
     }
 }

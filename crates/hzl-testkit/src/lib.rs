@@ -5,6 +5,7 @@
 //! one or fails. Whatever is started ends with its value, and also when the test process is killed.
 
 pub mod home;
+pub mod relay;
 pub mod schemas;
 pub mod servers;
 pub mod stub;

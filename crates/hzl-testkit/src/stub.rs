@@ -188,7 +188,7 @@ fn serve(listener: &TcpListener, shared: &Shared, behaviour: &Behaviour) {
 }
 
 /// Reads headers and body of one request; stops early when the client does, or does not speak HTTP.
-fn read_request(stream: &mut TcpStream) -> String {
+pub(crate) fn read_request(stream: &mut TcpStream) -> String {
     drop(stream.set_read_timeout(Some(EXCHANGE_LIMIT)));
     let mut request = Vec::new();
     let mut buffer = [0; 8192];

@@ -98,9 +98,14 @@ pub(crate) fn claim(
         }
         How::Ask(question) => question,
     };
-    let claimed = question.ask(ledger, command, actor)?;
-    crate::background::start_if_due(ctx, ledger);
-    Ok(claimed)
+    let claimed = question.ask(ledger, command, actor);
+    match &claimed {
+        // Should the cloud have the claim, it is given back soon.
+        Err(NotClaimed::Failed(_)) => crate::background::start(ctx, ledger)?,
+        Err(NotClaimed::Refused(_)) => {}
+        Ok(_) => crate::background::start_if_due(ctx, ledger),
+    }
+    claimed
 }
 
 /// Tells whether a claim made now would ask the cloud.
@@ -194,7 +199,7 @@ impl Question {
                 continue;
             }
             if self.is_strict {
-                ledger.free_intent(&intent)?;
+                ledger.abandon_intent(&intent)?;
                 return Err(not_confirmed(asked.err(), &intent.task_id).into());
             }
             match ledger.claim_locally(&intent)? {
@@ -221,7 +226,7 @@ fn not_confirmed(
     error: Option<hzl_remote::sync::SyncError>,
     task_id: &hzl_core::ids::TaskId,
 ) -> CommandError {
-    let outcome = "nothing was claimed here; if the cloud has taken the claim all the same, the next sync shows it";
+    let outcome = "nothing was claimed here; if the cloud has taken the claim all the same, the next sync gives the task back";
     let failure = match error {
         Some(error) => cloud::failure(&error, outcome),
         None => CommandError::new(

@@ -16,6 +16,7 @@ use hzl_store::batch::Batch;
 use hzl_store::ledger::ExecuteError;
 use hzl_store::ledger::Ledger;
 use hzl_store::ledger::Outcome;
+use hzl_store::log;
 
 use crate::background;
 use crate::config::Config;
@@ -25,15 +26,23 @@ use crate::config::SyncTarget;
 use crate::environment::Environment;
 use crate::error::CommandError;
 use crate::output::Output;
+use crate::output::Warning;
 use crate::paths;
 use crate::paths::Database;
 use crate::refusal;
+use crate::strict;
 
 /// What a command wants the ledger for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To change it.
     Write,
+    /// To claim in it; about that the cloud is asked separately.
+    Claim,
+    /// To take over events from elsewhere: a new store does not even get its `inbox`.
+    Fill,
+    /// To change something beside the events, or to ask what a change would do.
+    Maintain,
     /// To read it, also where it cannot be written.
     Read,
     /// To look at the store as it is: not even a new one gets its `inbox`.
@@ -121,18 +130,19 @@ impl Context {
         Ok(target)
     }
 
-    /// Opens the ledger, creating it where there is none, and tells on stderr what was noticed.
+    /// Opens the ledger, creating it where there is none, and tells on stderr what was noticed. If the
+    /// cloud has to confirm writes, it is asked here: a write is decided on what everybody has.
     ///
     /// # Errors
     ///
-    /// As [`Context::database`]; `Database`: the store cannot be opened.
+    /// As [`Context::database`]; `Database`: the store cannot be opened; as [`strict::prepare`].
     pub(crate) fn ledger(&mut self, purpose: Purpose) -> Result<Ledger, CommandError> {
         let paths = self.store_paths()?;
         let mut ledger = match Ledger::open(&paths, Access::ReadWrite) {
-            Err(error) if purpose != Purpose::Write && forbids_writing(&error) => {
+            Err(error) if !purpose.writes() && forbids_writing(&error) => {
                 Ledger::open(&paths, Access::ReadOnly)?
             }
-            Err(error) if purpose == Purpose::Write => return Err(refusal::not_written(error)),
+            Err(error) if purpose.writes() => return Err(refusal::not_written(error)),
             opened => opened?,
         };
         for note in ledger.files().notes.clone() {
@@ -142,7 +152,11 @@ impl Context {
         }
         match purpose {
             Purpose::Inspect => {}
-            Purpose::Write => {
+            Purpose::Fill => strict::prepare(self, &mut ledger)?,
+            Purpose::Write | Purpose::Claim | Purpose::Maintain => {
+                if purpose == Purpose::Write {
+                    strict::prepare(self, &mut ledger)?;
+                }
                 ledger.ensure_inbox().map_err(refusal::not_written)?;
                 ledger.set_hooks(self.hooks()?.iter().map(Hook::target).collect());
             }
@@ -206,12 +220,10 @@ impl Context {
         ledger: &mut Ledger,
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let done = ledger.transact(work)?;
-        background::start_if_due(self, ledger);
-        Ok(done)
+        self.write(ledger, |ledger| ledger.transact(work))
     }
 
-    /// Carries out a command. Every other write of this program passes here.
+    /// Carries out a command.
     ///
     /// # Errors
     ///
@@ -222,9 +234,48 @@ impl Context {
         command: &Command,
         actor: &Actor,
     ) -> Result<Outcome, ExecuteError> {
-        let outcome = ledger.execute(command, actor)?;
-        background::start_if_due(self, ledger);
-        Ok(outcome)
+        self.write(ledger, |ledger| ledger.execute(command, actor))
+    }
+
+    /// Appends events, and sees to it that they get to the cloud: now if it has to confirm them, else in the
+    /// background. Every write of this program passes here, except claims that ask the cloud.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    pub(crate) fn write<T, E: From<Error>>(
+        &mut self,
+        ledger: &mut Ledger,
+        work: impl FnOnce(&mut Ledger) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let last_row = |ledger: &Ledger| {
+            let end = log::find_end(&ledger.files().events);
+            end.map(|end| end.map_or(0, |end| end.rowid))
+        };
+        let before = last_row(ledger)?;
+        let done = work(ledger)?;
+        // It is on the disk: nothing from here on is a failure of the command.
+        let confirmed = last_row(ledger)
+            .map_err(CommandError::from)
+            .and_then(|after| strict::confirm(self, ledger, before..after));
+        if let Err(error) = confirmed {
+            self.output.warn(Warning {
+                code: "not_confirmed",
+                message: format!("what was written is kept here, but could not be sent: {error}"),
+                cause: None,
+            });
+        }
+        Ok(done)
+    }
+}
+
+impl Purpose {
+    /// Whether there is no use in a ledger that can only be read.
+    fn writes(self) -> bool {
+        match self {
+            Self::Write | Self::Claim | Self::Maintain => true,
+            Self::Fill | Self::Read | Self::Inspect => false,
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     CommitUnknown,
     /// Stored data breaks a rule.
     Validation,
+    /// What was compared is not the same.
+    VerifyFailed,
     /// The caller's claim on the task is no longer current.
     ClaimLost,
     /// The cloud cannot be reached and the command needed it.
@@ -56,7 +58,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::General,
         Self::ConfigInvalid,
         Self::Usage,
@@ -68,6 +70,7 @@ impl Kind {
         Self::Database,
         Self::CommitUnknown,
         Self::Validation,
+        Self::VerifyFailed,
         Self::ClaimLost,
         Self::SyncUnavailable,
         Self::SyncRejected,

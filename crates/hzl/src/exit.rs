@@ -77,6 +77,11 @@ fn row(kind: Kind) -> Row {
             "whether the write was committed could not be found out",
         ),
         Kind::Validation => (6, "validation_error", "stored data breaks a rule"),
+        Kind::VerifyFailed => (
+            6,
+            "verify_failed",
+            "projections, log, cloud or another machine are not what they should be; nothing was deleted",
+        ),
         Kind::ClaimLost => (
             7,
             "claim_lost",
@@ -126,6 +131,7 @@ mod tests {
             (Kind::Usage, (2, "invalid_usage")),
             (Kind::Input, (3, "invalid_input")),
             (Kind::NotFound, (4, "not_found")),
+            (Kind::VerifyFailed, (6, "verify_failed")),
             (Kind::ClaimLost, (7, "claim_lost")),
             (Kind::SyncUnavailable, (8, "sync_unavailable")),
             (Kind::SyncRejected, (9, "sync_rejected")),

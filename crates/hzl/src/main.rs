@@ -22,6 +22,7 @@ mod output;
 mod paths;
 mod refusal;
 mod secret;
+mod strict;
 mod usage;
 mod values;
 mod watch;

@@ -45,6 +45,12 @@ pub enum SyncError {
     /// Neither side moved, although events wait.
     #[error("the cloud took none of the waiting events")]
     Stuck,
+    /// There is more to send or to fetch than there was time for.
+    #[error("there is more to exchange with the cloud than there was time for")]
+    NotInTime,
+    /// Somebody rewound or replaced the cloud or this store while the two were compared.
+    #[error("the cloud database or this store was reset while they were compared")]
+    ChangedMeanwhile,
 }
 
 /// What has become of the cloud database.
@@ -82,9 +88,11 @@ impl SyncError {
         match self {
             SyncError::Store(_) => SyncErrorKind::Store,
             SyncError::Remote(error) if error.is_permanent() => SyncErrorKind::Rejected,
-            SyncError::Remote(_) | SyncError::Sql(_) | SyncError::Stuck => {
-                SyncErrorKind::Unavailable
-            }
+            SyncError::Remote(_)
+            | SyncError::Sql(_)
+            | SyncError::Stuck
+            | SyncError::NotInTime
+            | SyncError::ChangedMeanwhile => SyncErrorKind::Unavailable,
             SyncError::Endpoint(_)
             | SyncError::EmptyAndReadOnly
             | SyncError::NewerFormat { .. } => SyncErrorKind::Rejected,
@@ -108,6 +116,8 @@ impl SyncError {
             SyncError::EmptyAndReadOnly => "empty_and_read_only",
             SyncError::NewerFormat { .. } => "newer_format",
             SyncError::Stuck => "push_refused",
+            SyncError::NotInTime => "not_in_time",
+            SyncError::ChangedMeanwhile => "changed_meanwhile",
         }
     }
 
@@ -136,6 +146,8 @@ impl SyncError {
             SyncError::CloudChanged(CloudChange::Replaced) | SyncError::MergeRequired { .. } => {
                 "run `hzl sync --merge` to unite both ledgers, or correct the sync URL"
             }
+            SyncError::NotInTime => "run `hzl sync`, which takes its time, and try again",
+            SyncError::ChangedMeanwhile => "run `hzl sync --verify` again",
             SyncError::EmptyAndReadOnly => "sync once with a token that may write",
             SyncError::NewerFormat { .. } => "upgrade hzl on this machine",
         }

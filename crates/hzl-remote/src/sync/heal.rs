@@ -99,9 +99,10 @@ impl Run<'_> {
         let common = self.common_prefix(view)?;
         let mut points = cloud_points.to_vec();
         points.push(common);
-        let raised = self
-            .remote
-            .pipeline(&[wire::raise_epoch(cloud_points, &points)])?;
+        let raised = self.remote.pipeline(&[
+            wire::raise_epoch(cloud_points, &points),
+            wire::forget_progress(),
+        ])?;
         if let Some(Err(error)) = raised.into_iter().next() {
             return Err(SyncError::Sql(error));
         }

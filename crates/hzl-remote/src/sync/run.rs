@@ -4,7 +4,7 @@
 //! not pushed before the one before it has come back by a pull, so the last row known is always the
 //! cursor. Every step may be the last one: a kill between any two leaves a store that goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hzl_core::ids::TaskId;
 use hzl_core::planted::{Bug, is_planted};
@@ -12,8 +12,7 @@ use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
 use hzl_store::log;
-use hzl_store::replica::{CHUNK_EVENTS, CloudDevice, Outgoing};
-use hzl_store::state::Key;
+use hzl_store::replica::{CHUNK_EVENTS, Outgoing};
 
 use super::error::{CloudChange, SyncError};
 use super::plan::{Verdict, View, judge};
@@ -55,8 +54,13 @@ pub struct SyncOptions {
     pub merge: bool,
     /// Heal a cloud that was rewound, wiped or replaced: send again what it lost.
     pub reset: bool,
-    /// Fetch the list of devices as well.
+    /// Fetch the list of devices as well, and tell the others where this one is if they do not know.
     pub list_devices: bool,
+    /// Write something in any case, so that a token that may only read is found out.
+    pub must_write: bool,
+    /// Give up at this time if there is still something to send or to fetch. A request that has begun
+    /// is waited for.
+    pub deadline: Option<Instant>,
     /// The name other devices see.
     pub device_name: Option<String>,
     /// How much goes into one request.
@@ -116,13 +120,14 @@ pub struct Report {
     pub became_clone: bool,
     /// Events that a rewound cloud had lost were sent again.
     pub was_reset: bool,
+    /// Tasks given back: their claims had been reported as failed, and the cloud had them all the same.
+    pub released: u64,
 }
 
-const PAGE_ROWS: u32 = 1_000;
+pub(super) const PAGE_ROWS: u32 = 1_000;
 /// How often a claim is pushed; more than once only when this device pushes something else meanwhile.
 const CLAIM_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 20;
-const ANNOUNCE_INTERVAL_MS: i64 = 10 * 60_000;
 /// Rounds in which nothing moves before a sync gives up; one is normal after a refused push.
 const IDLE_ROUNDS: u32 = 3;
 
@@ -173,11 +178,18 @@ fn whole(
         resets: 0,
         creations: 0,
     };
-    let done = work(&mut run);
+    let mut done = work(&mut run);
     // What was pulled is shown even if the rest failed.
+    let folded = run.ledger.fold_pulled();
+    let released = folded.and_then(|_| run.ledger.release_abandoned());
+    run.report.released = *released.as_ref().unwrap_or(&0);
+    if done.is_ok() && run.report.released > 0 {
+        done = run.until_clean(&mut |_| {});
+    }
     let folded = run.ledger.fold_pulled();
     let mut report = run.report;
     done?;
+    released?;
     report.state_hash = folded?.to_string();
     report.requests = remote.requests() - before;
     report.cursor = ledger.cloud_cursor()?.map_or(0, |cursor| cursor.seq);
@@ -193,7 +205,7 @@ pub(super) struct Run<'a> {
     chunk_events: usize,
     busy: u32,
     idle: u32,
-    announce: bool,
+    pub(super) announce: bool,
     pub(super) resets: u32,
     creations: u32,
 }
@@ -218,6 +230,10 @@ impl Run<'_> {
             });
             if round == Round::Clean {
                 return Ok(());
+            }
+            let deadline = self.options.deadline;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(SyncError::NotInTime);
             }
         }
     }
@@ -302,20 +318,19 @@ impl Run<'_> {
         if !chunk.is_empty() {
             statements.push(wire::push(&chunk, &self.condition(&view)?));
         }
-        let announces = self.announces(&view, !chunk.is_empty())?;
-        if announces {
-            statements.push(wire::announce(&self.device()?));
+        let announced = self.announcement(&view, !chunk.is_empty())?;
+        if let Some(device) = &announced {
+            statements.push(wire::announce(device));
         }
         let cursor = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
         statements.push(wire::pull(cursor, self.page_rows));
-        let lists = self.options.list_devices && view.membership.joined.is_some();
-        if lists {
+        if self.lists_devices(&view)? {
             statements.push(wire::list_devices());
         }
         let sent_at = self.ledger.now();
         let outcomes = match self.remote.pipeline(&statements) {
             Ok(outcomes) => outcomes,
-            Err(error) if self.can_do_less(&error, &chunk, announces)? => {
+            Err(error) if self.can_do_less(&error, &chunk, announced.is_some())? => {
                 return Ok(Round::Again);
             }
             Err(error) => return Err(error.into()),
@@ -327,9 +342,8 @@ impl Run<'_> {
         } else {
             outcomes.next()
         };
-        if announces {
-            // Best effort: the list of devices is for people to look at.
-            self.note_announced(outcomes.next().as_ref())?;
+        if let Some(device) = &announced {
+            self.note_announced(device, outcomes.next())?;
         }
         let pulled = outcomes.next().ok_or_else(|| bad_reply("it has no page"))?;
         if let Some(Ok(devices)) = outcomes.next() {
@@ -373,40 +387,6 @@ impl Run<'_> {
             device: self.ledger.sync_state()?.device,
             instance_id: view.membership.joined.clone().unwrap_or_default(),
         })
-    }
-
-    // ---- the list of devices
-
-    fn announces(&mut self, view: &View, pushes: bool) -> Result<bool, SyncError> {
-        if !self.announce || self.report.pull_only || view.membership.joined.is_none() {
-            return Ok(false);
-        }
-        let log = &self.ledger.files().events;
-        let at = hzl_store::state::number(log, Key::AnnouncedAtMs)?;
-        let age = self.ledger.now().millis() - at;
-        Ok(pushes || !(0..ANNOUNCE_INTERVAL_MS).contains(&age))
-    }
-
-    fn device(&self) -> Result<CloudDevice, SyncError> {
-        Ok(CloudDevice {
-            device_id: self.ledger.sync_state()?.device.into_string(),
-            name: self.options.device_name.clone(),
-            hzl_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            last_seen_at: None,
-            acked_seq: self.ledger.cloud_cursor()?.map(|cursor| cursor.seq),
-            state_hash: Some(
-                hzl_store::projector::state_sum(&self.ledger.files().cache)?.to_string(),
-            ),
-        })
-    }
-
-    fn note_announced(&mut self, outcome: Option<&Outcome>) -> Result<(), SyncError> {
-        self.announce = false;
-        if let Some(Ok(_)) = outcome {
-            let now = self.ledger.now().millis().to_string();
-            self.ledger.note_sync(&[(Key::AnnouncedAtMs, Some(now))])?;
-        }
-        Ok(())
     }
 
     // ---- replies

@@ -10,6 +10,7 @@ use super::error::{SyncError, SyncErrorKind};
 use super::plan::{Verdict, View, judge};
 use super::policy::History;
 use super::run::{self, Progress, Report, SyncOptions, sync};
+use super::verify::{self, LogCheck};
 use super::wire;
 use crate::endpoint::{Endpoint, InsecureHttp};
 use crate::error::SqlErrorKind;
@@ -107,6 +108,20 @@ impl Session {
         let result = run::claim(ledger, &mut self.hrana, claim, options);
         self.note(ledger, &result)?;
         result
+    }
+
+    /// Compares the log here with the cloud, row by row; see [`verify::verify`].
+    ///
+    /// # Errors
+    /// As [`verify::verify`].
+    pub fn verify(
+        &mut self,
+        ledger: &mut Ledger,
+        options: &SyncOptions,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<LogCheck, SyncError> {
+        let name = options.device_name.clone();
+        verify::verify(ledger, &mut self.hrana, name, on_progress)
     }
 
     fn note(

@@ -336,6 +336,15 @@ pub fn raise_epoch(from: &[i64], to: &[i64]) -> Statement {
     )
 }
 
+/// The statement that makes all devices say anew how far they are: what they said was about rows that the
+/// cloud has lost.
+pub fn forget_progress() -> Statement {
+    Statement::without_rows(
+        "update hzl_devices set acked_seq = null, state_hash = null",
+        vec![],
+    )
+}
+
 fn points_text(points: &[i64]) -> String {
     serde_json::to_string(points).expect("numbers are JSON")
 }

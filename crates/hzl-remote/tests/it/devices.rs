@@ -127,9 +127,14 @@ impl Device {
         self.ledger.read(query::conflicts::count).unwrap()
     }
 
-    /// The state hash, checked against a rebuild from the first event.
+    /// The state hash; it and every row are checked against a rebuild from the first event.
     pub(crate) fn hash(&mut self) -> String {
         let kept = self.ledger.read(projector::state_sum).unwrap();
+        let compared = query::compare::compare(&self.ledger.files().paths).unwrap();
+        assert!(
+            matches!(compared, query::compare::Compared::Same { .. }),
+            "{compared:?}"
+        );
         self.ledger.rebuild().unwrap();
         let rebuilt = self.ledger.read(projector::state_sum).unwrap();
         assert_eq!(

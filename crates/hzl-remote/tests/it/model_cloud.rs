@@ -59,6 +59,28 @@ impl ModelCloud {
         ids.collect::<Result<_, _>>().unwrap()
     }
 
+    /// The status changes of a task there, by sequence, as `from>to`.
+    pub(crate) fn status_changes(&self, task_id: &str) -> Vec<String> {
+        let sql = "select json_extract(data, '$.from') || '>' || json_extract(data, '$.to')
+                     from hzl_events where task_id = ?1 and type = 'status_changed' order by seq";
+        let mut statement = self.conn.prepare(sql).unwrap();
+        let changes = statement.query_map([task_id], |row| row.get(0)).unwrap();
+        changes.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// How far a device says it is, and its state hash there.
+    pub(crate) fn announcement(&self, device: &str) -> (Option<i64>, Option<String>) {
+        let sql = "select acked_seq, state_hash from hzl_devices where device_id = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.conn.query_row(sql, [device], read).unwrap()
+    }
+
+    /// How many devices were last seen at this time.
+    pub(crate) fn seen(&self, at: &str) -> u32 {
+        let sql = "select count(*) from hzl_devices where last_seen_at = ?1";
+        self.conn.query_row(sql, [at], |row| row.get(0)).unwrap()
+    }
+
     /// Refuses every event whose data contains this text.
     pub(crate) fn refuse(&self, text: &str) {
         let trigger = format!(

@@ -2,6 +2,7 @@
 
 use hzl_remote::error::{RemoteError, SqlError};
 use hzl_remote::hrana::{Outcome, Rows, Statement};
+use hzl_remote::sync::error::SyncErrorKind;
 use hzl_remote::sync::run::Remote;
 use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
 
@@ -112,6 +113,32 @@ fn an_event_too_large_for_a_proxy_is_set_aside() {
     });
     let report = exchange(&mut a, &mut narrow).unwrap();
     assert_eq!((report.quarantined, report.pushed), (1, 2));
+}
+
+#[test]
+fn who_has_no_time_keeps_what_was_done_until_then() {
+    let cloud = ModelCloud::new();
+    let mut a = Device::new();
+    a.add("first");
+    exchange(&mut a, &mut cloud.line(vec![])).unwrap();
+    let hurry = SyncOptions {
+        deadline: Some(std::time::Instant::now()),
+        ..SyncOptions::default()
+    };
+    let in_a_hurry = |a: &mut Device| {
+        let mut line = cloud.line(vec![]);
+        sync(&mut a.ledger, &mut line, &hurry, &mut |_| {})
+    };
+    let task = a.add("talked about");
+    a.add_remarks(&task, 1_500);
+    let waiting = a.ledger.count_pending().unwrap();
+    let error = in_a_hurry(&mut a).unwrap_err();
+    assert!(matches!(error, SyncError::NotInTime), "{error:?}");
+    assert_eq!(error.kind(), SyncErrorKind::Unavailable);
+    assert_eq!(a.ledger.count_pending().unwrap(), waiting - 1_000);
+    // One round is always made, and here it suffices.
+    in_a_hurry(&mut a).unwrap();
+    assert_eq!(a.ledger.count_pending().unwrap(), 0);
 }
 
 fn is_push(statement: &Statement) -> bool {

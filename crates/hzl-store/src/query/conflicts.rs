@@ -127,6 +127,27 @@ pub fn count(cache: &Connection) -> Result<u64> {
         .on(cache, "count conflicts")
 }
 
+const HAS_LOST: &str = concat!(
+    "select exists (select 1 from p_conflicts c where c.event_id = :event_id and ",
+    counts!(),
+    ")"
+);
+
+/// Tells whether an event lost a merge.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn has_lost(cache: &Connection, event_id: &EventId) -> Result<bool> {
+    let mut statement = cache
+        .prepare_cached(HAS_LOST)
+        .on(cache, "look for a conflict")?;
+    statement
+        .query_row(named_params! { ":event_id": event_id.as_str() }, |row| {
+            row.get(0)
+        })
+        .on(cache, "look for a conflict")
+}
+
 const SELECTED: &str = concat!(
     " from p_conflicts c left join p_tasks t on t.task_id = c.task_id where ",
     counts!(),

@@ -5,11 +5,14 @@
 
 pub mod agents;
 pub mod claim;
+pub mod compare;
 pub mod conflicts;
 pub mod dependencies;
+pub mod devices;
 pub mod health;
 pub mod projects;
 pub mod prune;
+pub mod quarantine;
 pub mod search;
 pub mod stats;
 pub mod status;

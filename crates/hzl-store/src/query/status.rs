@@ -1,10 +1,10 @@
-//! How this device stands to the cloud: counts, times, the other devices.
+//! How this device stands to the cloud: counts and times.
 //!
 //! Reads events.db, not projections: what is pending is a matter of the log.
 
 use hzl_core::ids::DeviceId;
 use hzl_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 use crate::error::{OnConnection as _, Result};
 use crate::state::{self, Key, SyncState};
@@ -34,25 +34,6 @@ pub struct SyncStatus {
     pub pending_since: Option<Timestamp>,
     /// Events that were set aside.
     pub quarantined: u64,
-    /// All devices of the ledger, as of the last pull, by id.
-    pub devices: Vec<CloudDevice>,
-}
-
-/// A row of the cloud's device list.
-#[derive(Clone, PartialEq, Debug)]
-pub struct CloudDevice {
-    /// The device.
-    pub device: DeviceId,
-    /// What its people call it.
-    pub name: Option<String>,
-    /// The program it runs.
-    pub hzl_version: Option<String>,
-    /// When it last synced, as the cloud wrote it.
-    pub last_seen_at: Option<String>,
-    /// Up to which sequence it has pulled.
-    pub acked_seq: Option<i64>,
-    /// Its state hash there.
-    pub state_hash: Option<String>,
 }
 
 /// Loads it.
@@ -78,7 +59,6 @@ pub fn load(events: &Connection) -> Result<SyncStatus> {
         pending,
         pending_since,
         quarantined: count_quarantined(events)?,
-        devices: list_devices(events)?,
     })
 }
 
@@ -117,25 +97,4 @@ fn count_quarantined(events: &Connection) -> Result<u64> {
         .query_row(QUARANTINED, [], |row| row.get(0))
         .on(events, "count quarantined events")?;
     Ok(u64::try_from(count).unwrap_or(0))
-}
-
-const DEVICES: &str = "
-    select device_id, name, hzl_version, last_seen_at, acked_seq, state_hash
-      from cloud_devices order by device_id";
-
-fn list_devices(events: &Connection) -> Result<Vec<CloudDevice>> {
-    let read = |row: &Row<'_>| {
-        Ok(CloudDevice {
-            device: DeviceId::new(row.get::<_, String>(0)?),
-            name: row.get(1)?,
-            hzl_version: row.get(2)?,
-            last_seen_at: row.get(3)?,
-            acked_seq: row.get(4)?,
-            state_hash: row.get(5)?,
-        })
-    };
-    let mut statement = events.prepare_cached(DEVICES).on(events, "list devices")?;
-    let rows = statement.query_map([], read).on(events, "list devices")?;
-    rows.collect::<rusqlite::Result<_>>()
-        .on(events, "list devices")
 }

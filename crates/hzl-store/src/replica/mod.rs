@@ -4,17 +4,22 @@
 //! written only by [`Ledger::settle`], in the transaction that moves the cursor; events are never
 //! deleted or changed by sync (the one exception is documented at `reissue`); projections are not
 //! touched here, they follow by catching up. `outgoing`: what to send; `settle`: taking rows over;
-//! `rewind`: a cloud that lost rows.
+//! `rewind`: a cloud that lost rows; `devices`: what devices tell one another;
+//! `settled`: what was taken over, for comparing it with the cloud.
 
+mod devices;
 mod outgoing;
 mod rewind;
 mod settle;
+mod settled;
 
 use hzl_core::ids::DeviceId;
 use rusqlite::{Connection, named_params};
 
+pub use self::devices::{CloudDevice, HZL_VERSION, SettledState};
 pub use self::outgoing::{CHUNK_BYTES, CHUNK_EVENTS, COMMAND_BYTES, count_pending};
 pub(crate) use self::settle::{advance_watermark, become_device, set_rewind_points};
+pub use self::settled::Fate;
 use crate::catch_up::ReadTransaction;
 use crate::checkpoint;
 use crate::digest::StateSum;
@@ -182,34 +187,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Replaces the list of devices as the cloud has it.
-    ///
-    /// # Errors
-    /// Whatever the store reports; nothing is changed then.
-    pub fn store_devices(&mut self, devices: &[CloudDevice]) -> Result<()> {
-        let transaction = WriteTransaction::begin(&self.files.events)?;
-        let context = "store the list of devices";
-        transaction
-            .execute("delete from cloud_devices", [])
-            .on(&transaction, context)?;
-        for device in devices {
-            transaction
-                .execute(
-                    ADD_DEVICE,
-                    named_params! {
-                        ":device_id": device.device_id,
-                        ":name": device.name,
-                        ":hzl_version": device.hzl_version,
-                        ":last_seen_at": device.last_seen_at,
-                        ":acked_seq": device.acked_seq,
-                        ":state_hash": device.state_hash,
-                    },
-                )
-                .on(&transaction, context)?;
-        }
-        transaction.commit_log(None)
-    }
-
     pub(crate) fn queue(&self) -> WriteQueue {
         self.files.queue()
     }
@@ -233,27 +210,6 @@ fn cloud_cursor(log: &Connection) -> Result<Option<CloudCursor>> {
         received_at: state::find(log, Key::CursorReceivedAt)?.unwrap_or_default(),
     }))
 }
-
-/// A device as the cloud lists it.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct CloudDevice {
-    /// Its id.
-    pub device_id: String,
-    /// Its name, as people know the machine.
-    pub name: Option<String>,
-    /// Its version of hzl.
-    pub hzl_version: Option<String>,
-    /// Server time of its last push.
-    pub last_seen_at: Option<String>,
-    /// Cloud sequence up to which it had pulled then.
-    pub acked_seq: Option<i64>,
-    /// Its state hash then.
-    pub state_hash: Option<String>,
-}
-
-const ADD_DEVICE: &str = "
-    insert into cloud_devices (device_id, name, hzl_version, last_seen_at, acked_seq, state_hash)
-    values (:device_id, :name, :hzl_version, :last_seen_at, :acked_seq, :state_hash)";
 
 const OWN_EVENTS: &str = "
     select count(*) from (

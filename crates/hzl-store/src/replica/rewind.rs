@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, named_params};
 
-use super::CloudCursor;
+use super::devices::forget_progress;
 use super::settle::{advance_watermark, set_rewind_points};
 use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
@@ -49,6 +49,7 @@ impl Ledger {
         state::set_number(&transaction, Key::SettledRowid, 0)?;
         advance_watermark(&transaction)?;
         set_rewind_points(&transaction, rewind_points)?;
+        forget_progress(&transaction)?;
         transaction.commit_log(None)?;
         drop(queue);
         Ok(())
@@ -67,33 +68,7 @@ impl Ledger {
         self.rewind_to(0, &points)?;
         self.note_sync(&[(Key::CloudInstanceId, None)])
     }
-
-    /// Lists settled rows above a sequence, for comparing with the cloud's.
-    ///
-    /// # Errors
-    /// Whatever SQLite reports.
-    pub fn list_settled(&self, above: i64, limit: u32) -> Result<Vec<CloudCursor>> {
-        let log = &self.files.events;
-        let mut statement = log.prepare_cached(SETTLED).on(log, "list settled events")?;
-        let rows = statement
-            .query_map(named_params! { ":above": above, ":limit": limit }, |row| {
-                Ok(CloudCursor {
-                    seq: row.get(0)?,
-                    event_id: row.get(1)?,
-                    received_at: row.get(2)?,
-                })
-            })
-            .on(log, "list settled events")?;
-        rows.collect::<rusqlite::Result<_>>()
-            .on(log, "list settled events")
-    }
 }
-
-const SETTLED: &str = "
-    select s.cloud_seq, e.event_id, s.received_at
-      from event_sync s join events e on e.id = s.event_rowid
-     where s.cloud_seq > :above
-     order by s.cloud_seq limit :limit";
 
 const LAST_SETTLED: &str = "
     select s.cloud_seq, e.event_id, s.received_at

@@ -5,6 +5,7 @@
 )]
 
 mod batch;
+mod comparison;
 mod files;
 mod files_busy;
 mod files_cache;

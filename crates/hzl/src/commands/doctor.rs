@@ -1,5 +1,7 @@
 //! `hzl doctor`
 
+mod quarantine;
+
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -19,6 +21,7 @@ use hzl_store::state;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::quarantine::SetAside;
 use super::status;
 use crate::cloud;
 use crate::context::Context;
@@ -60,6 +63,8 @@ struct Checks {
     #[serde(skip_serializing_if = "Option::is_none")]
     projections: Option<Check>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    quarantine: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     orphaned_database: Option<Check>,
 }
 
@@ -72,6 +77,12 @@ struct Check {
     path: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     actions: Vec<Action>,
+    /// How many events were set aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    /// The latest of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<SetAside>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
@@ -95,6 +106,8 @@ impl Check {
             message: None,
             path: None,
             actions: vec![],
+            count: None,
+            events: vec![],
         }
     }
 
@@ -141,6 +154,7 @@ impl Checks {
             connectivity: None,
             identity: None,
             projections: None,
+            quarantine: None,
             orphaned_database: None,
         }
     }
@@ -155,6 +169,7 @@ impl Checks {
             ("Cloud", self.connectivity.as_ref()),
             ("Identity", self.identity.as_ref()),
             ("Projections", self.projections.as_ref()),
+            ("Quarantine", self.quarantine.as_ref()),
             ("Old database", self.orphaned_database.as_ref()),
         ];
         always
@@ -215,6 +230,8 @@ fn look(ctx: &mut Context) -> (&'static str, Checks) {
     if let Ok(Some(target)) = cloud::target(ctx) {
         checks.connectivity = Some(check_connectivity(&target, &mut ledger));
     }
+    // After the sync: it may have set events aside.
+    checks.quarantine = Some(quarantine::check(&ledger).unwrap_or_else(|error| failed(&error)));
     (status::mode(target.as_ref()), checks)
 }
 
@@ -423,6 +440,9 @@ impl Answer for Report {
                 Level::Pass => md.ok(&text),
                 Level::Warn => md.warning(&text),
                 Level::Fail => md.bad(&text),
+            }
+            for event in &check.events {
+                md.line(&format!("  {}", event.text()));
             }
             for action in &check.actions {
                 md.line(&format!("  {}: {}", action.description, action.command));

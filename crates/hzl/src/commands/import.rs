@@ -14,7 +14,6 @@ use hzl_store::transfer::Transfer;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::background;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
@@ -71,7 +70,11 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     };
     let input = open(&args.file, &path).map_err(|error| unreadable(&path, error))?;
     let reader = Reader::new(BufReader::new(input)).map_err(|error| unusable(&path, error))?;
-    let mut ledger = ctx.ledger(Purpose::Inspect)?;
+    let purpose = match args.dry_run {
+        true => Purpose::Inspect,
+        false => Purpose::Fill,
+    };
+    let mut ledger = ctx.ledger(purpose)?;
     let origin = reader.origin.clone();
     let mut lines = Lines {
         reader,
@@ -80,8 +83,9 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         invalid: vec![],
         invalid_count: 0,
     };
-    let imported = ledger.import(origin.as_ref(), args.dry_run, &mut lines)?;
-    background::start_if_due(ctx, &ledger);
+    let imported = ctx.write(&mut ledger, |ledger| {
+        ledger.import(origin.as_ref(), args.dry_run, &mut lines)
+    })?;
     ctx.output.answer(&Done {
         imported: imported.imported,
         skipped: imported.skipped,

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod conflicts;
 mod dep;
+mod devices;
 mod doctor;
 mod events;
 mod export;
@@ -42,6 +43,7 @@ use crate::error::CommandError;
 pub(crate) enum Command {
     Init(init::Args),
     Status(status::Args),
+    Devices(devices::Args),
     Sync(sync::Args),
     Doctor(doctor::Args),
     WhichDb(which_db::Args),
@@ -84,6 +86,7 @@ pub(crate) fn run(command: &Command, ctx: &mut Context) -> Result<(), CommandErr
         Command::Config(args) => config::run(args, ctx),
         Command::Init(args) => init::run(args, ctx),
         Command::Status(args) => status::run(args, ctx),
+        Command::Devices(args) => devices::run(args, ctx),
         Command::Doctor(args) => doctor::run(args, ctx),
         Command::Project(args) => project::run(args, ctx),
         Command::Task(args) => task::run(args, ctx),

@@ -36,7 +36,7 @@ pub(crate) struct Rebuilt {
 /// Rebuilds the projections.
 pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let started = Instant::now();
-    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let mut ledger = ctx.ledger(Purpose::Maintain)?;
     ledger.rebuild()?;
     let events = log::count(&ledger.files().events)?;
     let (tasks, state) =

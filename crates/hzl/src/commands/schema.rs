@@ -11,12 +11,14 @@ use schemars::transform::RecursiveTransform;
 use schemars::transform::Transform as _;
 use serde_json::Map;
 use serde_json::Value;
+use serde_json::json;
 
 use super::agent;
 use super::backup;
 use super::config;
 use super::conflicts;
 use super::dep;
+use super::devices;
 use super::doctor;
 use super::events;
 use super::export;
@@ -45,6 +47,7 @@ use crate::error::CommandError;
 use crate::error::Kind;
 use crate::ndjson;
 use crate::output::Failure;
+use crate::output::Warning;
 
 /// Print the JSON Schema of what a command prints
 ///
@@ -99,6 +102,10 @@ pub(crate) fn document(path: &str) -> Option<Schema> {
         .with(|s| s.inline_subschemas = true)
         .into_generator();
     let mut schema = output(path)?(&mut generator);
+    if writes(path) {
+        let warning = Warning::json_schema(&mut generator);
+        add_warnings(schema.ensure_object(), &warning);
+    }
     RecursiveTransform(shorten).transform(&mut schema);
     schema.insert(
         "$schema".to_owned(),
@@ -106,6 +113,44 @@ pub(crate) fn document(path: &str) -> Option<Schema> {
     );
     schema.insert("title".to_owned(), format!("hzl {path}").into());
     Some(schema)
+}
+
+/// Whether a command appends events: then its answer may say that the cloud has not confirmed them.
+fn writes(path: &str) -> bool {
+    match path.split_once(' ') {
+        None => matches!(path, "undo" | "import"),
+        Some(("workflow", command)) => command.starts_with("run "),
+        Some(("conflicts", command)) => command == "restore",
+        Some(("sample-project", _)) => true,
+        Some(("project", command)) => !matches!(command, "list" | "show"),
+        Some(("task", command)) => !matches!(
+            command,
+            "list" | "show" | "claim" | "start" | "history" | "search" | "stuck"
+        ),
+        Some(_) => false,
+    }
+}
+
+/// Adds `warnings` to the keys of an answer, and what they may be to those it has itself.
+fn add_warnings(schema: &mut Map<String, Value>, warning: &Schema) {
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        let choices = choices.iter_mut().filter_map(Value::as_object_mut);
+        choices.for_each(|choice| add_warnings(choice, warning));
+        return;
+    }
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else {
+        return;
+    };
+    let own = properties
+        .get("warnings")
+        .and_then(|own| own.get("items"))
+        .cloned();
+    let items = match own {
+        Some(own) => json!({ "anyOf": [own, warning] }),
+        None => json!(warning),
+    };
+    let warnings = json!({ "type": "array", "items": items });
+    properties.insert("warnings".to_owned(), warnings);
 }
 
 /// Returns the names of all keys that a command prints; none if it prints text.
@@ -170,6 +215,7 @@ fn output(path: &str) -> Option<MakeSchema> {
         ERROR => of::<Failure>,
         "init" => of::<init::Initialized>,
         "status" => of::<status::Status>,
+        "devices" => of::<devices::List>,
         "sync" => either::<sync::Synced, sync::LocalOnly>,
         "doctor" => of::<doctor::Report>,
         "which-db" => of::<which_db::Files>,
@@ -249,6 +295,36 @@ mod tests {
 
     /// Commands whose whole output is text.
     const TEXT: [&str; 4] = ["guide", "schema", "completions", "man"];
+
+    #[test]
+    fn every_write_may_warn() {
+        for (path, _) in cli::leaves(&cli::command()) {
+            let keys = match document(&path) {
+                Some(schema) => collected(schema.as_value()),
+                None => continue,
+            };
+            if writes(&path) {
+                assert!(keys.contains("warnings"), "{path}");
+            }
+        }
+        for path in [
+            "task add",
+            "task checkpoint",
+            "workflow run start",
+            "import",
+        ] {
+            assert!(writes(path), "{path}");
+        }
+        for path in ["task list", "project show", "sync", "hook drain", "rebuild"] {
+            assert!(!writes(path), "{path}");
+        }
+    }
+
+    fn collected(schema: &Value) -> BTreeSet<String> {
+        let mut keys = BTreeSet::new();
+        collect_keys(schema, &mut keys);
+        keys
+    }
 
     #[test]
     fn every_command_has_a_schema_or_prints_text() {

@@ -5,13 +5,13 @@ use hzl_remote::sync::session;
 use hzl_store::projector;
 use hzl_store::query::conflicts;
 use hzl_store::query::status;
-use hzl_store::query::status::CloudDevice;
-use hzl_store::query::status::SyncStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
 
+use super::devices;
+use super::devices::Device;
 use crate::cloud;
 use crate::config::SyncPolicy;
 use crate::config::SyncTarget;
@@ -66,18 +66,6 @@ struct Data {
     devices: Vec<Device>,
 }
 
-#[derive(Debug, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Device {
-    device_id: String,
-    name: Option<String>,
-    hzl_version: Option<String>,
-    last_seen_at: Option<String>,
-    acked_seq: Option<i64>,
-    state_hash: Option<String>,
-    is_this_device: bool,
-}
-
 /// Shows the status, without asking the cloud.
 pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let cloud = cloud::target(ctx)?;
@@ -121,7 +109,7 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         policy: policy_name(policy.unwrap_or(SyncPolicy::Opportunistic)),
         pull_only: sync.is_pull_only,
         state_hash: state_sum.to_string(),
-        devices: sync.devices.iter().map(|row| device(row, &sync)).collect(),
+        devices: devices::load(&mut ledger)?.devices,
         device_id: sync.device.into_string(),
         instance_id: sync.instance_id,
     };
@@ -149,18 +137,6 @@ fn policy_name(policy: SyncPolicy) -> &'static str {
 
 fn last_error(stored: &str) -> Value {
     serde_json::from_str(stored).unwrap_or_else(|_| json!({ "message": stored }))
-}
-
-fn device(row: &CloudDevice, sync: &SyncStatus) -> Device {
-    Device {
-        device_id: row.device.as_str().to_owned(),
-        name: row.name.clone(),
-        hzl_version: row.hzl_version.clone(),
-        last_seen_at: row.last_seen_at.clone(),
-        acked_seq: row.acked_seq,
-        state_hash: row.state_hash.clone(),
-        is_this_device: row.device == sync.device,
-    }
 }
 
 impl Answer for Status {
@@ -191,23 +167,7 @@ impl Answer for Status {
         md.field("State", &data.state_hash);
         if !data.devices.is_empty() {
             md.gap();
-            let rows: Vec<_> = data.devices.iter().map(device_row).collect();
-            md.table(&["Device", "Last seen", "hzl", "State"], &rows);
+            devices::table(&data.devices, md);
         }
     }
-}
-
-fn device_row(device: &Device) -> Vec<String> {
-    let name = device.name.as_deref().unwrap_or(&device.device_id);
-    let this = if device.is_this_device {
-        " (this one)"
-    } else {
-        ""
-    };
-    vec![
-        format!("{name}{this}"),
-        device.last_seen_at.clone().unwrap_or_default(),
-        device.hzl_version.clone().unwrap_or_default(),
-        device.state_hash.clone().unwrap_or_default(),
-    ]
 }

@@ -1,5 +1,7 @@
 //! `hzl sync`: push what only this device has, pull what the cloud has.
 
+mod verify;
+
 use std::convert::Infallible;
 use std::thread;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use indicatif::ProgressDrawTarget;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::verify::Verified;
 use crate::background;
 use crate::cloud;
 use crate::context::Context;
@@ -42,6 +45,7 @@ use crate::watch::Watcher;
 #[command(after_help = "Examples:
   hzl sync
   hzl sync --format md
+  hzl sync --verify
   hzl sync --watch
   hzl sync --systemd > ~/.config/systemd/user/hzl.service
   hzl sync --reset")]
@@ -58,14 +62,17 @@ pub(crate) struct Args {
     /// Unite this ledger with another one in the cloud
     #[arg(long)]
     pub(crate) merge: bool,
+    /// Then compare the tasks with the log, every event with the cloud, and the state with the other machines'
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// Stay, and sync once a second and after every write; prints a line when something moved
-    #[arg(short, long, conflicts_with_all = ["reset", "merge", "conflict_strategy"])]
+    #[arg(short, long, conflicts_with_all = ["reset", "merge", "conflict_strategy", "verify"])]
     pub(crate) watch: bool,
     /// Print a systemd unit that runs `hzl sync --watch`
     #[arg(long)]
     pub(crate) systemd: bool,
     /// Run unattended after a write
-    #[arg(long, hide = true, conflicts_with_all = ["reset", "merge"])]
+    #[arg(long, hide = true, conflicts_with_all = ["reset", "merge", "verify"])]
     pub(crate) background: bool,
 }
 
@@ -92,18 +99,35 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         return background::run(ctx, &mut ledger);
     }
     let Some(target) = cloud::target(ctx)? else {
-        return ctx.output.answer(&LocalOnly::new());
+        return local_only(args, ctx, &mut ledger);
     };
     if args.watch {
         return watch(ctx, &mut ledger, target).map(|never| match never {});
     }
     let answer = sync(args, ctx, &mut ledger, &target)?;
+    if let Some(failure) = answer.data.verify.as_ref().and_then(Verified::failure) {
+        let (pushed, pulled) = (answer.data.pushed, answer.data.pulled);
+        return Err(failure.detail("pushed", pushed).detail("pulled", pulled));
+    }
     let conflicts = answer.data.conflicts;
     ctx.output.answer(&answer)?;
     if conflicts > 0 && args.conflict_strategy == Some(ConflictStrategy::Fail) {
         return Err(CommandError::already_shown(Kind::General));
     }
     Ok(())
+}
+
+/// There is nothing to sync with; the projections can be compared all the same.
+fn local_only(args: &Args, ctx: &mut Context, ledger: &mut Ledger) -> Result<(), CommandError> {
+    let mut answer = LocalOnly::new();
+    if args.verify {
+        let verified = verify::verify_projections(ledger)?;
+        if let Some(failure) = verified.failure() {
+            return Err(failure);
+        }
+        answer.data.verify = Some(verified);
+    }
+    ctx.output.answer(&answer)
 }
 
 /// Syncs until it is stopped. A cloud that does not answer is noted once, and so is its return.
@@ -189,18 +213,32 @@ pub(super) fn sync(
     };
     let mut session = Session::new(ledger, target, cloud::PATIENT)
         .map_err(|error| cloud::failure(&error, cloud::KEPT))?;
-    let result = session.sync(ledger, &options, &mut show);
-    bar.finish_and_clear();
+    let mut result = session.sync(ledger, &options, &mut show);
     drop(held);
-    let report = result.map_err(|error| cloud::failure(&error, cloud::KEPT))?;
+    let mut verified = None;
+    if args.verify && result.is_ok() {
+        let mut show = |events: u64| {
+            bar.set_message(format!("compared {events} events with the cloud"));
+            bar.tick();
+        };
+        bar.set_message("comparing the tasks with the log");
+        bar.tick();
+        match verify::verify(ledger, &mut session, &options, &mut show) {
+            Ok(found) => verified = Some(found),
+            Err(error) => result = Err(error),
+        }
+    }
+    bar.finish_and_clear();
+    let mut report = result.map_err(|error| cloud::failure(&error, cloud::KEPT))?;
+    report.requests = session.requests();
+    if verified.is_some() {
+        report.state_hash = ledger.fold_pulled()?.to_string();
+    }
     let conflicts_after = ledger.read(query::conflicts::count)?;
     let conflicts = conflicts_after.saturating_sub(conflicts_before);
-    Ok(Synced::new(
-        report,
-        conflicts,
-        ledger.now(),
-        started.elapsed(),
-    ))
+    let mut synced = Synced::new(report, conflicts, ledger.now(), started.elapsed());
+    synced.data.verify = verified;
+    Ok(synced)
 }
 
 /// A line that says how far it is, on a terminal only.
@@ -224,6 +262,8 @@ pub(crate) struct LocalOnly {
 #[derive(JsonSchema, Serialize)]
 struct LocalOnlyData {
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify: Option<Verified>,
 }
 
 impl LocalOnly {
@@ -234,6 +274,7 @@ impl LocalOnly {
             message: "no cloud database is set up: there is nothing to sync with",
             data: LocalOnlyData {
                 status: "local-only",
+                verify: None,
             },
         }
     }
@@ -243,6 +284,9 @@ impl Answer for LocalOnly {
     fn md(&self, md: &mut Md) {
         md.line(self.message);
         md.line("Set one up with: hzl init --sync-url <url> --auth-token <token>");
+        if let Some(verified) = &self.data.verify {
+            verified.md(md);
+        }
     }
 }
 
@@ -276,6 +320,11 @@ pub(super) struct SyncedData {
     became_new_device: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     reset: bool,
+    /// Tasks given back: their claims had been reported as failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    released: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify: Option<Verified>,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -284,6 +333,10 @@ struct Attempt {
     attempted: bool,
     success: bool,
     frames_synced: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Synced {
@@ -306,6 +359,8 @@ impl Synced {
                 pull_only: report.pull_only,
                 became_new_device: report.became_clone,
                 reset: report.was_reset,
+                released: report.released,
+                verify: None,
             },
             sync: Attempt {
                 attempted: true,
@@ -340,6 +395,15 @@ impl Answer for Synced {
         }
         if data.reset {
             md.warning("the cloud database is not what it was; this store has been brought in line with it");
+        }
+        if data.released > 0 {
+            md.warning(&format!(
+                "{} tasks were given back: their claims had been reported as failed, but the cloud had them",
+                data.released
+            ));
+        }
+        if let Some(verified) = &data.verify {
+            verified.md(md);
         }
         md.field("Requests", &data.requests.to_string());
         md.field("State", &data.state_hash);

@@ -73,7 +73,11 @@ struct Change {
 
 /// Undoes the command.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let purpose = match args.dry_run {
+        true => Purpose::Maintain,
+        false => Purpose::Write,
+    };
+    let mut ledger = ctx.ledger(purpose)?;
     let actor = ctx.actor(args.author.as_deref(), None)?;
     let events = undo::find_last_command(&ledger.files().events, actor.author.as_deref())?;
     let first = events.first().ok_or(Rejection::NothingToUndo)?;

@@ -10,6 +10,7 @@ mod fields;
 mod md;
 mod raw;
 mod short_ids;
+mod warning;
 
 pub(crate) use escape::inline;
 pub(crate) use failure::Failure;
@@ -17,6 +18,7 @@ pub(crate) use fields::Fields;
 pub(crate) use md::Md;
 pub(crate) use raw::one_line;
 pub(crate) use short_ids::ShortIds;
+pub(crate) use warning::Warning;
 
 use std::io;
 use std::io::Write;
@@ -63,6 +65,7 @@ pub(crate) struct Output {
     pub(crate) fields: Option<Fields>,
     /// What must not be printed.
     pub(crate) redactor: Redactor,
+    warnings: Vec<Warning>,
     stdout: Box<dyn Write>,
     stderr: Box<dyn Write>,
     color_stdout: bool,
@@ -86,6 +89,7 @@ impl Output {
             format,
             fields: None,
             redactor: Redactor::default(),
+            warnings: vec![],
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
             color_stdout: colored(environment.terminals.stdout),
@@ -105,12 +109,26 @@ impl Output {
             format,
             fields: None,
             redactor: Redactor::default(),
+            warnings: vec![],
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             color_stdout: false,
             color_stderr: false,
             columns: 80,
         }
+    }
+
+    /// Says something in the answer to come that its command does not know of; of each code once.
+    pub(crate) fn warn(&mut self, mut warning: Warning) {
+        warning.message = self.redactor.mask(&warning.message);
+        if !self.has_warning(warning.code) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Tells whether the answer to come says this.
+    pub(crate) fn has_warning(&self, code: &str) -> bool {
+        self.warnings.iter().any(|warning| warning.code == code)
     }
 
     /// Prints an answer in the format asked for.
@@ -124,6 +142,9 @@ impl Output {
             Format::Md => {
                 let mut md = Md::new(self.color_stdout, self.columns);
                 answer.md(&mut md);
+                for warning in &self.warnings {
+                    md.warning(&warning.message);
+                }
                 self.text(&md.finish())
             }
         }
@@ -153,9 +174,16 @@ impl Output {
         let mut lines = Vec::new();
         for value in values {
             let written = match &self.fields {
-                None => serde_json::to_writer(&mut lines, &value),
-                Some(fields) => serde_json::to_value(&value)
-                    .and_then(|value| serde_json::to_writer(&mut lines, &fields.select(value))),
+                None if self.warnings.is_empty() => serde_json::to_writer(&mut lines, &value),
+                fields => serde_json::to_value(&value).and_then(|value| {
+                    let mut value = match fields {
+                        Some(fields) => fields.select(value),
+                        None => value,
+                    };
+                    // Whatever was asked for: what went wrong is said.
+                    warning::add(&self.warnings, &mut value);
+                    serde_json::to_writer(&mut lines, &value)
+                }),
             };
             written.map_err(|error| CommandError::from_output(error.into()))?;
             lines.push(b'\n');

@@ -5,9 +5,13 @@ mod claims;
 mod conflicts;
 mod copies;
 mod devices;
+mod fleet;
 mod init;
 mod offline;
+mod quarantine;
+mod strict;
 mod upgrade;
+mod verify;
 mod watching;
 
 use std::fs;

@@ -104,13 +104,13 @@ fn a_healthy_ledger_passes_every_check() {
     );
     assert_eq!(report["mode"], "local-only");
     let checks = report["checks"].as_object().unwrap();
-    assert_eq!(checks.len(), 7, "{report}");
+    assert_eq!(checks.len(), 8, "{report}");
     for (name, check) in checks {
         assert_eq!(check["status"], "pass", "{name}: {check}");
     }
     let text = home.hzl(&["doctor", "--format", "md"]);
     assert_eq!(text.exit, 0, "{text}");
-    assert_eq!(text.stdout.matches('✓').count(), 7, "{text}");
+    assert_eq!(text.stdout.matches('✓').count(), 8, "{text}");
 }
 
 #[test]

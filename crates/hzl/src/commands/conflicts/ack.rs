@@ -44,7 +44,7 @@ pub(crate) struct Acknowledged {
 
 /// Acknowledges the conflicts.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let mut ledger = ctx.ledger(Purpose::Maintain)?;
     let known = conflicts::load_acknowledged(&ledger.files().events)?;
     let mut found: Vec<StoredConflict> = vec![];
     if args.all {

@@ -52,7 +52,7 @@ pub(crate) struct Drained {
 /// Attempts deliveries. Each is taken just before it is sent, so none waits under a lock.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let started = Instant::now();
-    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let mut ledger = ctx.ledger(Purpose::Maintain)?;
     let settings = ctx.config()?.hooks.clone();
     let unique = ledger.new_task_id();
     let swept = ledger.sweep_hooks()?;

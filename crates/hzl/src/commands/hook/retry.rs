@@ -32,7 +32,7 @@ pub(crate) struct Retried {
 
 /// Queues the delivery again.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let mut ledger = ctx.ledger(Purpose::Maintain)?;
     let is_queued = ledger.retry_hook(args.id)?;
     let found = outbox::find(&ledger.files().events, args.id)?;
     let queued = found.ok_or_else(|| super::not_found(args.id))?;

@@ -132,7 +132,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 
 /// Claims a named task and prints it.
 pub(super) fn claim_named(named: Named<'_>, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let mut ledger = ctx.ledger(Purpose::Claim)?;
     let task_id = lookup::task(&mut ledger, named.task_id)?;
     let claim = command::Command::ClaimTask(ClaimTask {
         task_id: task_id.clone(),
@@ -149,7 +149,7 @@ pub(super) fn claim_named(named: Named<'_>, ctx: &mut Context) -> Result<(), Com
 }
 
 fn claim_next(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Write)?;
+    let mut ledger = ctx.ledger(Purpose::Claim)?;
     let parent = match &args.parent {
         Some(typed) => Some(lookup::parent(&mut ledger, typed)?),
         None => None,

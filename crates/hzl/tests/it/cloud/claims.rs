@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use std::time::Instant;
 
+use hzl_testkit::relay::Fate;
+use hzl_testkit::relay::Relay;
 use hzl_testkit::servers::Tursodb;
 use serde_json::Value;
 use serde_json::json;
@@ -215,4 +217,70 @@ fn the_other_server_confirms_claims_as_well() {
     a.sync();
     assert_same(&a, &b);
     assert_eq!(a.status()["conflicts"], 0);
+}
+
+#[test]
+fn a_strict_claim_whose_reply_was_lost_is_given_back() {
+    let cloud = Cloud::start();
+    let (a, b) = (claimer(&cloud, "strict"), claimer(&cloud, "strict"));
+    let relay = Relay::to(&cloud.server.url());
+    let config = json!({
+        "syncUrl": relay.url(),
+        "authToken": cloud.token,
+        "sync": {"claims": "strict"},
+        "db": {"sync": {"policy": "manual"}},
+    });
+    a.write("config/hzl/config.json", config.to_string());
+    let task = add(&a, &["Wanted", "-s", "ready"]);
+    a.sync();
+    relay.plan(&[Fate::LoseReply], Fate::LoseRequest);
+    let error = a.fails(&["task", "claim", &task, "--agent", "ann"], 8)["error"].clone();
+    assert_eq!(error["details"]["outcome"], "unknown", "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("gives the task back"),
+        "{error}"
+    );
+    b.sync();
+    let held = b.json(&["task", "show", &task])["task"].clone();
+    assert_eq!(held["agent"], "ann", "the cloud has the claim: {held}");
+    relay.plan(&[], Fate::Pass);
+    let synced = a.sync();
+    assert_eq!(
+        (&synced["released"], &synced["pulled"]),
+        (&json!(1), &json!(1)),
+        "{synced}"
+    );
+    assert_eq!(a.pending(), 0, "and that was sent at once");
+    b.sync();
+    let claim = b.json(&["task", "claim", &task, "--agent", "bob"]);
+    assert_eq!(state(&claim), "confirmed");
+    a.sync();
+    assert_same(&a, &b);
+    assert_eq!(a.status()["conflicts"], 0);
+}
+
+#[test]
+fn who_claims_again_after_a_lost_reply_gets_the_task() {
+    let cloud = Cloud::start();
+    let relay = Relay::to(&cloud.server.url());
+    let a = Device::new();
+    let config = json!({
+        "syncUrl": relay.url(),
+        "authToken": cloud.token,
+        "sync": {"claims": "strict"},
+        "db": {"sync": {"policy": "manual"}},
+    });
+    a.write("config/hzl/config.json", config.to_string());
+    let task = add(&a, &["Wanted", "-s", "ready"]);
+    a.sync();
+    relay.plan(&[Fate::LoseReply], Fate::Pass);
+    a.fails(&["task", "claim", &task, "--agent", "ann"], 8);
+    let claim = a.json(&["task", "claim", &task, "--agent", "ann"]);
+    assert_eq!(state(&claim), "confirmed", "{claim}");
+    assert_eq!(a.sync().get("released"), None);
+    let id = claim["claim"]["id"].as_str().unwrap();
+    a.json(&["task", "complete", &task, "--claim", id]);
 }
