@@ -1,10 +1,13 @@
 //! What `hzl-remote` does against real servers, and against misbehaving ones.
 
 mod claims;
+mod cuts;
 mod devices;
 mod hrana;
 mod model_cloud;
+mod network;
 mod quarantine;
+mod random;
 mod schedules;
 mod sync_round_trip;
 mod wedges;

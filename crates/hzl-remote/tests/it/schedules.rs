@@ -20,23 +20,7 @@ use hzl_store::{log, query};
 
 use crate::devices::Device;
 use crate::model_cloud::{Fault, ModelCloud};
-
-/// A small reproducible source of numbers: xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(number).unwrap() % end
-    }
-
-    fn chance(&mut self, one_in: usize) -> bool {
-        self.below(one_in) == 0
-    }
-}
+use crate::random::{Random, setting};
 
 struct World {
     devices: Vec<Device>,
@@ -50,13 +34,10 @@ struct World {
 #[test]
 fn all_devices_agree_when_the_faults_have_ended() {
     // A long run: HZL_TEST_SCHEDULES=10000, and HZL_TEST_SEED for where to begin.
-    let number = |name: &str, default| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(default)
-    };
-    let (first, count) = (number("HZL_TEST_SEED", 1), number("HZL_TEST_SCHEDULES", 60));
+    let (first, count) = (
+        setting("HZL_TEST_SEED", 1),
+        setting("HZL_TEST_SCHEDULES", 60),
+    );
     for seed in first..first + count {
         println!("seed {seed}");
         let mut world = World::new(seed);
@@ -70,7 +51,7 @@ fn all_devices_agree_when_the_faults_have_ended() {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let random = Random::new(seed);
         let devices = vec![Device::new(), Device::new(), Device::new()];
         let mut world = Self {
             devices,
