@@ -280,7 +280,7 @@ impl Run<'_> {
         let sent_at = self.ledger.now();
         let outcomes = match self.remote.pipeline(&statements) {
             Ok(outcomes) => outcomes,
-            Err(error) if self.can_do_less(&error, &chunk, announces)? => {
+            Err(error) if self.can_do_less(&error, &view, &chunk, announces)? => {
                 return Ok(Round::Again);
             }
             Err(error) => return Err(error.into()),
@@ -379,6 +379,7 @@ impl Run<'_> {
     fn can_do_less(
         &mut self,
         error: &RemoteError,
+        view: &View,
         chunk: &[Outgoing],
         announces: bool,
     ) -> Result<bool, SyncError> {
@@ -388,6 +389,11 @@ impl Run<'_> {
         }
         if !matches!(error, RemoteError::BadRequest { status: 413, .. }) || chunk.is_empty() {
             return Ok(false);
+        }
+        if chunk.len() == 1 {
+            // Something on the way may refuse every request: then it is not the event that is too large.
+            let empty = wire::push(&[], &self.condition(view)?);
+            self.remote.pipeline(&[empty])?;
         }
         self.send_less(chunk, &error.to_string())?;
         Ok(true)

@@ -90,11 +90,19 @@ impl Device {
     }
 
     pub(crate) fn claim(&mut self, task_id: &TaskId, agent: &str) -> Outcome {
+        self.try_claim(task_id, agent).unwrap()
+    }
+
+    pub(crate) fn try_claim(
+        &mut self,
+        task_id: &TaskId,
+        agent: &str,
+    ) -> Result<Outcome, ExecuteError> {
         let claim = ClaimTask {
             task_id: task_id.clone(),
             lease_minutes: None,
         };
-        self.execute(&Command::ClaimTask(claim), agent)
+        self.try_execute(&Command::ClaimTask(claim), agent)
     }
 
     pub(crate) fn complete(&mut self, task_id: &TaskId, agent: &str) -> Outcome {
@@ -138,12 +146,6 @@ impl Device {
             kept, rebuilt,
             "the projections are what a rebuild makes of the log"
         );
-        kept.to_string()
-    }
-
-    /// The state hash, as it is kept.
-    pub(crate) fn kept_hash(&mut self) -> String {
-        let kept = self.ledger.read(projector::state_sum).unwrap();
         kept.to_string()
     }
 

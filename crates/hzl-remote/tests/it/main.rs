@@ -1,9 +1,11 @@
 //! What `hzl-remote` does against real servers, and against misbehaving ones.
 
+mod answers;
 mod claims;
 mod cuts;
 mod devices;
 mod hrana;
+mod late;
 mod model_cloud;
 mod network;
 mod quarantine;
