@@ -8,6 +8,7 @@ mod hrana;
 mod late;
 mod model_cloud;
 mod network;
+mod outages;
 mod quarantine;
 mod random;
 mod schedules;
