@@ -47,6 +47,8 @@ pub enum Key {
     RejectsClose,
     /// When this device last wrote its row in the cloud's device list.
     AnnouncedAtMs,
+    /// How many rows one request moves, after one did not get through; absent: as many as may be.
+    StepRows,
 }
 
 impl Key {
@@ -70,6 +72,7 @@ impl Key {
             Key::Target => "target",
             Key::RejectsClose => "rejects_close",
             Key::AnnouncedAtMs => "announced_at_ms",
+            Key::StepRows => "step_rows",
         }
     }
 }

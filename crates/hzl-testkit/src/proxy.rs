@@ -48,6 +48,11 @@ pub enum Fault {
         /// How the client's connection ends.
         end: End,
     },
+    /// Nothing, unless request or reply is longer than that: then it is cut there, as by the two above.
+    CutLong {
+        /// How many bytes pass.
+        after_bytes: usize,
+    },
     /// The connection is reset before a byte of the request was read.
     HangUp,
     /// Nothing ever happens; the server hears nothing.

@@ -14,6 +14,7 @@ use hzl_store::state::Key;
 
 use super::error::{CloudChange, SyncError};
 use super::plan::{Verdict, View, judge};
+use super::policy::Step;
 use super::wire::{self, PullReply, PushCondition};
 use crate::error::{RemoteError, SqlError, SqlErrorKind};
 use crate::hrana::{Hrana, Outcome, Statement};
@@ -87,7 +88,6 @@ pub struct Report {
     pub was_reset: bool,
 }
 
-const PAGE_ROWS: u32 = 1_000;
 /// How often a claim is pushed; more than once only when this device pushes something else meanwhile.
 const CLAIM_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 20;
@@ -129,13 +129,15 @@ fn whole(
     work: impl FnOnce(&mut Run<'_>) -> Result<(), SyncError>,
 ) -> Result<Report, SyncError> {
     let before = remote.requests();
+    let step = known_step(ledger)?;
     let mut run = Run {
         ledger,
         remote,
         options,
         report: Report::default(),
-        page_rows: PAGE_ROWS,
-        chunk_events: CHUNK_EVENTS,
+        step,
+        page_rows: step.rows(),
+        chunk_events: chunk_of(step),
         busy: 0,
         idle: 0,
         announce: true,
@@ -143,6 +145,15 @@ fn whole(
         creations: 0,
     };
     let done = work(&mut run);
+    if matches!(&done, Err(SyncError::Remote(error)) if error.may_be_too_much()) {
+        run.step = run.step.smaller();
+    }
+    let new_step = run.step;
+    if new_step.rows() != step.rows() {
+        // For the next attempt, in whichever process.
+        let rows = Some(new_step.rows().to_string());
+        run.ledger.note_sync(&[(Key::StepRows, rows)])?;
+    }
     // What was pulled is shown even if the rest failed.
     let folded = run.ledger.fold_pulled();
     let mut report = run.report;
@@ -153,12 +164,25 @@ fn whole(
     Ok(report)
 }
 
+fn known_step(ledger: &Ledger) -> Result<Step, SyncError> {
+    let rows = hzl_store::state::number(&ledger.files().events, Key::StepRows)?;
+    Ok(Step::of(u32::try_from(rows).unwrap_or(0)))
+}
+
+fn chunk_of(step: Step) -> usize {
+    usize::try_from(step.rows()).map_or(CHUNK_EVENTS, |rows| rows.min(CHUNK_EVENTS))
+}
+
 pub(super) struct Run<'a> {
     pub(super) ledger: &'a mut Ledger,
     pub(super) remote: &'a mut dyn Remote,
     pub(super) options: &'a SyncOptions,
     pub(super) report: Report,
+    /// How much goes well.
+    pub(super) step: Step,
+    /// The same, or less after a page that the server found too large.
     page_rows: u32,
+    /// The same, or less after a chunk that was refused.
     chunk_events: usize,
     busy: u32,
     idle: u32,
@@ -325,7 +349,8 @@ impl Run<'_> {
         let mut chunk = self
             .ledger
             .list_outgoing(self.chunk_events.min(CHUNK_EVENTS))?;
-        // A chunk that was refused is halved, in the middle of a command if it must be.
+        // A chunk that was refused or did not get through becomes smaller, in the middle of a command if
+        // it must be.
         chunk.truncate(self.chunk_events.max(1));
         Ok(chunk)
     }
@@ -405,7 +430,7 @@ impl Run<'_> {
         if let [culprit] = chunk {
             self.ledger.quarantine(culprit, reason)?;
             self.report.quarantined += 1;
-            self.chunk_events = CHUNK_EVENTS;
+            self.chunk_events = chunk_of(self.step);
         } else {
             self.chunk_events = chunk.len() / 2;
         }
@@ -420,7 +445,7 @@ impl Run<'_> {
         chunk: &[Outgoing],
     ) -> Result<Option<SqlError>, SyncError> {
         let Err(error) = outcome else {
-            self.chunk_events = CHUNK_EVENTS;
+            self.chunk_events = chunk_of(self.step);
             return Ok(None);
         };
         match error.kind() {
@@ -509,6 +534,9 @@ impl Run<'_> {
         chunk: &[Outgoing],
     ) -> Result<Round, SyncError> {
         let full = reply.rows.len() >= usize::try_from(self.page_rows).unwrap_or(usize::MAX);
+        if full || chunk.len() >= chunk_of(self.step) {
+            self.grow(arrived_at.millis() - sent_at.millis());
+        }
         let middle = sent_at.millis().midpoint(arrived_at.millis());
         let known = self.ledger.sync_state()?.clock_offset_ms;
         let offset = reply
@@ -538,10 +566,22 @@ impl Run<'_> {
         }
         // Nothing came although something was sent, or something appeared meanwhile.
         self.idle += u32::from(!chunk.is_empty());
-        if self.idle >= IDLE_ROUNDS && self.chunk_events == CHUNK_EVENTS {
+        if self.idle >= IDLE_ROUNDS && self.chunk_events >= chunk_of(self.step) {
             return Err(SyncError::Stuck);
         }
         Ok(Round::Again)
+    }
+
+    /// A full step has gone well. What was made smaller for another reason stays so.
+    fn grow(&mut self, took_ms: i64) {
+        let old = self.step;
+        self.step = old.after(took_ms);
+        if self.page_rows == old.rows() {
+            self.page_rows = self.step.rows();
+        }
+        if self.chunk_events == chunk_of(old) {
+            self.chunk_events = chunk_of(self.step);
+        }
     }
 
     fn tail_is_empty(&self) -> Result<bool, SyncError> {

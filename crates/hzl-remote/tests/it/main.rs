@@ -12,5 +12,6 @@ mod outages;
 mod quarantine;
 mod random;
 mod schedules;
+mod slow_links;
 mod sync_round_trip;
 mod wedges;

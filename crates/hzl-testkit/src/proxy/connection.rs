@@ -69,6 +69,20 @@ fn serve_one(client: &mut TcpStream, shared: &Shared) -> io::Result<Next> {
             let bytes = reply.bytes();
             answer(bytes.get(..after_bytes).unwrap_or(bytes))?;
         }
+        Fault::CutLong { after_bytes } => {
+            if let Some(beginning) = request.bytes().get(..after_bytes) {
+                shared.begin(beginning)?;
+                return Ok(Next::Close);
+            }
+            let reply = shared.ask(request.bytes())?;
+            let bytes = reply.bytes();
+            if let Some(beginning) = bytes.get(..after_bytes) {
+                answer(beginning)?;
+                return Ok(Next::Close);
+            }
+            answer(bytes)?;
+            return Ok(after(&reply));
+        }
         Fault::Silence => {
             // Until the client gives up, or the proxy ends.
             while client.read(&mut [0; 64])? > 0 {}

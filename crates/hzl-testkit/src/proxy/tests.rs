@@ -73,6 +73,18 @@ fn requests_and_replies_are_cut_at_the_byte() {
 }
 
 #[test]
+fn only_what_is_long_is_cut() {
+    let stub = answering();
+    let proxy = Proxy::start(&stub.url());
+    let cut = |after_bytes| Fault::CutLong { after_bytes };
+    proxy.plan([cut(10_000), cut(60), cut(20)]);
+    let whole = raw(&proxy).0;
+    assert!(whole.ends_with(b"it works"));
+    assert_eq!(raw(&proxy).0, whole[..60], "the request is shorter");
+    assert_eq!(raw(&proxy).0, b"");
+}
+
+#[test]
 fn statuses_redirects_and_garbage_come_with_and_without_the_work() {
     let stub = answering();
     let proxy = Proxy::start(&stub.url());
