@@ -16,7 +16,7 @@ use crate::model_cloud::{Fault, ModelCloud};
 
 /// What a claimer is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Told {
+pub(crate) enum Told {
     Confirmed,
     Provisional,
     Refused,
@@ -34,7 +34,12 @@ fn exchange(device: &mut Device, cloud: &ModelCloud) -> Report {
 }
 
 /// Claims as a command does with `sync.claims: auto`.
-fn ask(device: &mut Device, remote: &mut dyn Remote, task_id: &TaskId, agent: &str) -> Told {
+pub(crate) fn ask(
+    device: &mut Device,
+    remote: &mut dyn Remote,
+    task_id: &TaskId,
+    agent: &str,
+) -> Told {
     let command = Command::ClaimTask(ClaimTask {
         task_id: task_id.clone(),
         lease_minutes: None,

@@ -13,5 +13,7 @@ mod quarantine;
 mod random;
 mod schedules;
 mod slow_links;
+mod storms;
 mod sync_round_trip;
 mod wedges;
+mod world;

@@ -1,0 +1,155 @@
+//! Random schedules against real servers behind the proxy: every request may be cut, refused, answered
+//! by somebody else, delayed, repeated, or delivered long after everybody has forgotten it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails has failed its test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hzl_core::ids::TaskId;
+use hzl_core::task::Status;
+use hzl_remote::sync::run::Remote;
+use hzl_testkit::proxy::{End, Fault, Server};
+use hzl_testkit::servers::{Auth, Sqld, Tursodb};
+
+use crate::claims::{Told, ask};
+use crate::network::Network;
+use crate::random::{Random, seed, setting};
+use crate::world::{Meeting, Weather, World};
+
+#[test]
+fn all_devices_agree_after_storms_before_sqld() {
+    let sqld = Sqld::start(Auth::None);
+    weather_storms(&Network::before(sqld.url()), 300);
+}
+
+#[test]
+fn all_devices_agree_after_storms_before_tursodb() {
+    let tursodb = Tursodb::start();
+    weather_storms(&Network::before(tursodb.url()), 50);
+}
+
+/// A long run: HZL_TEST_PROXY_SCHEDULES=10000, and HZL_TEST_SEED for where to begin.
+fn weather_storms(network: &Network, schedules: u64) {
+    let first = seed();
+    for seed in first..first + setting("HZL_TEST_PROXY_SCHEDULES", schedules) {
+        println!("seed {seed}");
+        network.clear();
+        network.proxy.forget();
+        let mut storm = Storm::new(seed, network);
+        (0..40).for_each(|_| storm.step());
+        // The last requests arrive before the last syncs, and the others with them.
+        network.proxy.calm();
+        network.proxy.deliver();
+        storm.world.settle();
+        storm.world.check();
+        storm.check_owners();
+    }
+}
+
+struct Storm<'network> {
+    world: World<&'network Network>,
+    /// Tasks that agents claim, asking the cloud, and do nothing else with; and who was told to have them.
+    contested: BTreeMap<TaskId, BTreeSet<String>>,
+}
+
+impl<'network> Storm<'network> {
+    fn new(seed: u64, network: &'network Network) -> Self {
+        let devices = 2 + Random::new(seed).below(3);
+        Self {
+            world: World::new(seed, network, devices),
+            contested: BTreeMap::new(),
+        }
+    }
+
+    fn step(&mut self) {
+        let world = &mut self.world;
+        let at = world.random.below(world.devices.len());
+        match world.random.below(100) {
+            0..=54 => world.act(at),
+            55..=84 => world.sync_in_foul_weather(at),
+            85..=86 => {
+                let task = world.devices[at].add("contested");
+                self.contested.insert(task, BTreeSet::new());
+            }
+            87..=93 => self.contest(at),
+            _ => {
+                world.cloud.proxy.deliver();
+            }
+        }
+    }
+
+    /// An agent wants a task, and asks the cloud for it in foul weather.
+    fn contest(&mut self, at: usize) {
+        let world = &mut self.world;
+        let known = |task: &&TaskId| world.devices[at].task(task).is_some();
+        let Some(task) = self.contested.keys().rev().find(known).cloned() else {
+            return;
+        };
+        let agent = format!("agent{at}");
+        let mut line = world.cloud.line(Weather::Foul(&mut world.random));
+        let told = ask(&mut world.devices[at], &mut *line, &task, &agent);
+        drop(line);
+        if told == Told::Confirmed {
+            self.contested.entry(task).or_default().insert(agent);
+        }
+    }
+
+    /// Whoever was told to have a task has it, alone and on every device.
+    fn check_owners(&mut self) {
+        for (task, agents) in &self.contested {
+            assert!(agents.len() <= 1, "{task} was given to {agents:?}");
+            for device in &mut self.world.devices {
+                let found = device.task(task).unwrap();
+                if let Some(agent) = agents.first() {
+                    let holder = (found.status, found.agent.as_ref());
+                    assert_eq!(holder, (Status::InProgress, Some(agent)), "{task}");
+                }
+            }
+        }
+    }
+}
+
+impl Meeting for &Network {
+    fn line(&self, weather: Weather<'_>) -> Box<dyn Remote + '_> {
+        self.proxy.calm();
+        if let Weather::Foul(random) = weather {
+            let requests = random.below(6);
+            self.proxy.plan((0..requests).map(|_| draw(random)));
+        }
+        Box::new(self.far.client())
+    }
+
+    fn event_ids(&self) -> Vec<String> {
+        Network::event_ids(self)
+    }
+}
+
+/// Half of the requests have no fault. A typical request has 5,000 bytes, a reply 2,000.
+fn draw(random: &mut Random) -> Fault {
+    let ends = [End::Fin, End::Rst];
+    let servers = [Server::Asked, Server::NotAsked];
+    let statuses = [429, 500, 502, 503, 504];
+    match random.below(20) {
+        0 | 1 => Fault::CutRequest {
+            after_bytes: random.below(6_000),
+            end: ends[random.below(2)],
+        },
+        2 | 3 => Fault::CutReply {
+            after_bytes: random.below(3_000),
+            end: ends[random.below(2)],
+        },
+        4 => Fault::HangUp,
+        5 => Fault::status(statuses[random.below(5)], servers[random.below(2)]),
+        6 => Fault::CutBody {
+            after_bytes: random.below(1_500),
+        },
+        7 => Fault::Twice,
+        8 => Fault::Keep,
+        9 => Fault::Delay(Duration::from_millis(random.below(8).try_into().unwrap())),
+        _ => Fault::None,
+    }
+}
