@@ -14,7 +14,7 @@ use hzl_testkit::servers::{Auth, Sqld, Tursodb};
 
 use crate::devices::Device;
 use crate::network::Network;
-use crate::random::{Random, seed, setting};
+use crate::random::{Random, note, seed, setting};
 
 /// Two devices that write in turn: each exchange pushes what one has written and pulls what the other
 /// has.
@@ -130,7 +130,7 @@ impl Pair {
 
     /// The device whose turn it is syncs on a connection that is cut.
     fn cut(&mut self, side: Side, after_bytes: usize) {
-        println!("{side:?} cut after {after_bytes} bytes");
+        note(&format!("{side:?} cut after {after_bytes} bytes"));
         let network = &self.network;
         network.proxy.plan([side.cut(after_bytes)]);
         let device = &mut self.devices[self.turn];

@@ -1,11 +1,6 @@
 //! Requests that arrive late or twice: the device has given up, gone on, and been forgotten by the
 //! network, and then the server does what it was asked long ago.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that fails has failed its test"
-)]
-
 use std::time::Duration;
 
 use hzl_core::ids::TaskId;

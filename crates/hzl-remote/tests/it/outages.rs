@@ -16,7 +16,7 @@ use hzl_testkit::wait_until;
 
 use crate::devices::Device;
 use crate::network::Network;
-use crate::random::{Random, seed};
+use crate::random::{Random, note, seed};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -114,7 +114,7 @@ fn kill_at_any_moment(network: &Network, server: &mut impl Mortal, rounds: u32) 
             });
             [&mut *one, other].map(|device| device.try_sync(&network.far, &SyncOptions::default()))
         });
-        println!("killed after {moment:?}: {results:?}");
+        note(&format!("killed after {moment:?}: {results:?}"));
         for error in results.into_iter().filter_map(Result::err) {
             assert_eq!(error.kind(), SyncErrorKind::Unavailable, "{error}");
         }

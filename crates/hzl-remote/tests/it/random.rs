@@ -38,6 +38,12 @@ pub(crate) fn seed() -> u64 {
     let now = std::time::SystemTime::now();
     let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
     let seed = setting("HZL_TEST_SEED", u64::from(since.subsec_nanos()));
-    println!("HZL_TEST_SEED={seed}");
+    note(&format!("HZL_TEST_SEED={seed}"));
     seed
+}
+
+/// Prints what to know about a test that fails.
+#[expect(clippy::print_stdout, reason = "shown only when a test fails")]
+pub(crate) fn note(text: &str) {
+    println!("{text}");
 }

@@ -1,11 +1,6 @@
 //! Lines that cannot carry a whole page or chunk: too slow for the time limit, or cut above some size.
 //! Each attempt is a run of its own, as in the background, and together they get through.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that fails has failed its test"
-)]
-
 use std::time::Duration;
 
 use hzl_remote::sync::SyncOptions;

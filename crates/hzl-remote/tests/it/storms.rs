@@ -17,7 +17,7 @@ use hzl_testkit::servers::{Auth, Sqld, Tursodb};
 
 use crate::claims::{Told, ask};
 use crate::network::Network;
-use crate::random::{Random, seed, setting};
+use crate::random::{Random, note, seed, setting};
 use crate::world::{Meeting, Weather, World};
 
 #[test]
@@ -35,8 +35,9 @@ fn all_devices_agree_after_storms_before_tursodb() {
 /// A long run: HZL_TEST_PROXY_SCHEDULES=10000, and HZL_TEST_SEED for where to begin.
 fn weather_storms(network: &Network, schedules: u64) {
     let first = seed();
+    let mut given = 0;
     for seed in first..first + setting("HZL_TEST_PROXY_SCHEDULES", schedules) {
-        println!("seed {seed}");
+        note(&format!("seed {seed}"));
         network.clear();
         network.proxy.forget();
         let mut storm = Storm::new(seed, network);
@@ -46,8 +47,10 @@ fn weather_storms(network: &Network, schedules: u64) {
         network.proxy.deliver();
         storm.world.settle();
         storm.world.check();
-        storm.check_owners();
+        given += storm.check_owners();
     }
+    note(&format!("{given} contested tasks were given to somebody"));
+    assert!(given > 0 || schedules < 20, "nobody ever got a task");
 }
 
 struct Storm<'network> {
@@ -70,12 +73,12 @@ impl<'network> Storm<'network> {
         let at = world.random.below(world.devices.len());
         match world.random.below(100) {
             0..=54 => world.act(at),
-            55..=84 => world.sync_in_foul_weather(at),
-            85..=86 => {
+            55..=81 => world.sync_in_foul_weather(at),
+            82..=85 => {
                 let task = world.devices[at].add("contested");
                 self.contested.insert(task, BTreeSet::new());
             }
-            87..=93 => self.contest(at),
+            86..=95 => self.contest(at),
             _ => {
                 world.cloud.proxy.deliver();
             }
@@ -98,8 +101,8 @@ impl<'network> Storm<'network> {
         }
     }
 
-    /// Whoever was told to have a task has it, alone and on every device.
-    fn check_owners(&mut self) {
+    /// Whoever was told to have a task has it, alone and on every device. Returns how many are had.
+    fn check_owners(&mut self) -> usize {
         for (task, agents) in &self.contested {
             assert!(agents.len() <= 1, "{task} was given to {agents:?}");
             for device in &mut self.world.devices {
@@ -110,6 +113,8 @@ impl<'network> Storm<'network> {
                 }
             }
         }
+        let agents = self.contested.values();
+        agents.filter(|agents| !agents.is_empty()).count()
     }
 }
 
