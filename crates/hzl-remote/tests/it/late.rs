@@ -94,7 +94,7 @@ impl Day {
 
     fn each_request_twice(&self) {
         let requests = self.run(&[], None);
-        for nth in 0..requests {
+        for nth in 0..requests.len() {
             let mut faults = vec![Fault::None; nth];
             faults.push(Fault::Twice);
             self.run(&faults, None);
@@ -104,20 +104,21 @@ impl Day {
     /// Each request of the day is kept, and delivered before each later step.
     fn each_request_late(&self) {
         let requests = self.run(&[], None);
-        for nth in 0..requests {
+        for (nth, made_in) in requests.into_iter().enumerate() {
             let mut faults = vec![Fault::None; nth];
             faults.push(Fault::Keep);
-            for step in 1..=STEPS.len() {
+            for step in made_in + 1..=STEPS.len() {
                 self.run(&faults, Some(step));
             }
         }
     }
 
-    /// A day with these faults; what was kept is delivered before that step. Returns how many requests
-    /// were made.
-    fn run(&self, faults: &[Fault], deliver_before: Option<usize>) -> usize {
+    /// A day with these faults; what was kept is delivered before that step. Returns in which step
+    /// each request was made.
+    fn run(&self, faults: &[Fault], deliver_before: Option<usize>) -> Vec<usize> {
         self.network.clear();
-        let before = self.network.proxy.exchanges().len();
+        let count = || self.network.proxy.exchanges().len();
+        let mut made_in = vec![];
         self.network.proxy.plan(faults.iter().cloned());
         let mut devices = [Device::new(), Device::new()];
         let mut task: Option<TaskId> = None;
@@ -133,17 +134,17 @@ impl Day {
                 (Act::Remark, Some(task)) => device.remark(&task, "a remark"),
                 (Act::Nothing | Act::Claim | Act::Remark, _) => {}
             }
+            let before = count();
             match device.try_sync(&self.network.far, &SyncOptions::default()) {
                 Ok(report) => assert!(!report.became_clone && !report.was_reset, "{report:?}"),
                 Err(error) => assert_eq!(error.kind(), SyncErrorKind::Unavailable, "{error}"),
             }
+            made_in.extend((before..count()).map(|_| step));
         }
-        let requests = self.network.proxy.exchanges().len() - before;
         self.network.proxy.calm();
         self.network.proxy.deliver();
         let [a, b] = &mut devices;
-        // A request kept from before they had met may have left each with a ledger of its own.
         self.network.assert_whole(&mut [a, b]);
-        requests
+        made_in
     }
 }

@@ -53,8 +53,10 @@ impl Network {
 
     /// Makes the cloud as new.
     pub(crate) fn clear(&self) {
-        for table in ["hzl_events", "hzl_devices", "hzl_meta"] {
-            self.query(&format!("drop table if exists {table}"));
+        let drop = |table| Statement::new(format!("drop table if exists {table}"), vec![]);
+        let statements = ["hzl_events", "hzl_devices", "hzl_meta"].map(drop);
+        for outcome in self.near.client().pipeline(&statements).unwrap() {
+            outcome.unwrap();
         }
     }
 

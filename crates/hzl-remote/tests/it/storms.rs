@@ -23,7 +23,14 @@ use crate::world::{Meeting, Weather, World};
 #[test]
 fn all_devices_agree_after_storms_before_sqld() {
     let sqld = Sqld::start(Auth::None);
-    weather_storms(&Network::before(sqld.url()), 300);
+    weather_storms(&Network::before(sqld.url()), 150);
+}
+
+/// The other half, at the same time.
+#[test]
+fn all_devices_agree_after_more_storms_before_sqld() {
+    let sqld = Sqld::start(Auth::None);
+    weather_storms(&Network::before(sqld.url()), 150);
 }
 
 #[test]
