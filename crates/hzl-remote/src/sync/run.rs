@@ -4,7 +4,7 @@
 //! not pushed before the one before it has come back by a pull, so the last row known is always the
 //! cursor. Every step may be the last one: a kill between any two leaves a store that goes on.
 
-use hzl_core::ids::TaskId;
+use hzl_core::ids::{EventId, TaskId};
 use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
@@ -143,6 +143,7 @@ fn whole(
         announce: true,
         resets: 0,
         creations: 0,
+        suspect: None,
     };
     let done = work(&mut run);
     if matches!(&done, Err(SyncError::Remote(error)) if error.may_be_too_much()) {
@@ -189,6 +190,8 @@ pub(super) struct Run<'a> {
     announce: bool,
     pub(super) resets: u32,
     creations: u32,
+    /// The event that was refused as too large last, alone.
+    suspect: Option<EventId>,
 }
 
 /// What a round came to.
@@ -415,10 +418,16 @@ impl Run<'_> {
         if !matches!(error, RemoteError::BadRequest { status: 413, .. }) || chunk.is_empty() {
             return Ok(false);
         }
-        if chunk.len() == 1 {
+        if let [suspect] = chunk {
             // Something on the way may refuse every request: then it is not the event that is too large.
             let empty = wire::push(&[], &self.condition(view)?);
             self.remote.pipeline(&[empty])?;
+            // Or it refused this one only: then it goes through when it is sent again.
+            let id = Some(suspect.event.event_id.clone());
+            if self.suspect != id {
+                self.suspect = id;
+                return Ok(true);
+            }
         }
         self.send_less(chunk, &error.to_string())?;
         Ok(true)

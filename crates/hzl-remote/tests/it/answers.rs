@@ -111,6 +111,15 @@ fn a_status_that_comes_once_loses_nothing() {
             setting.is_whole_again();
         }
     }
+    // The same with a single event, which cannot be sent in halves.
+    let task = setting.writer.add("talked about");
+    setting.is_whole_again();
+    setting.writer.remark(&task, "one event");
+    let fault = Fault::status(413, Server::NotAsked);
+    setting.network.proxy.plan([fault]);
+    let report = setting.writer.sync(&setting.network.far);
+    assert_eq!((report.quarantined, report.pushed), (0, 1));
+    setting.is_whole_again();
 }
 
 #[test]

@@ -23,27 +23,28 @@ use crate::world::{Meeting, Weather, World};
 #[test]
 fn all_devices_agree_after_storms_before_sqld() {
     let sqld = Sqld::start(Auth::None);
-    weather_storms(&Network::before(sqld.url()), 150);
+    weather_storms(&Network::before(sqld.url()), 150, 0);
 }
 
 /// The other half, at the same time.
 #[test]
 fn all_devices_agree_after_more_storms_before_sqld() {
     let sqld = Sqld::start(Auth::None);
-    weather_storms(&Network::before(sqld.url()), 150);
+    weather_storms(&Network::before(sqld.url()), 150, 1);
 }
 
 #[test]
 fn all_devices_agree_after_storms_before_tursodb() {
     let tursodb = Tursodb::start();
-    weather_storms(&Network::before(tursodb.url()), 50);
+    weather_storms(&Network::before(tursodb.url()), 50, 0);
 }
 
 /// A long run: HZL_TEST_PROXY_SCHEDULES=10000, and HZL_TEST_SEED for where to begin.
-fn weather_storms(network: &Network, schedules: u64) {
-    let first = seed();
+fn weather_storms(network: &Network, schedules: u64, half: u64) {
+    let schedules = setting("HZL_TEST_PROXY_SCHEDULES", schedules);
+    let first = seed() + half * schedules;
     let mut given = 0;
-    for seed in first..first + setting("HZL_TEST_PROXY_SCHEDULES", schedules) {
+    for seed in first..first + schedules {
         note(&format!("seed {seed}"));
         network.clear();
         network.proxy.forget();
@@ -144,8 +145,9 @@ impl Meeting for &Network {
 fn draw(random: &mut Random) -> Fault {
     let ends = [End::Fin, End::Rst];
     let servers = [Server::Asked, Server::NotAsked];
-    let statuses = [429, 500, 502, 503, 504];
-    match random.below(20) {
+    // Not 413: twice in a row for one event, and that is set aside, as it should be.
+    let statuses = [401, 403, 404, 408, 429, 500, 502, 503, 504];
+    match random.below(18) {
         0 | 1 => Fault::CutRequest {
             after_bytes: random.below(6_000),
             end: ends[random.below(2)],
@@ -155,7 +157,7 @@ fn draw(random: &mut Random) -> Fault {
             end: ends[random.below(2)],
         },
         4 => Fault::HangUp,
-        5 => Fault::status(statuses[random.below(5)], servers[random.below(2)]),
+        5 => Fault::status(statuses[random.below(9)], servers[random.below(2)]),
         6 => Fault::CutBody {
             after_bytes: random.below(1_500),
         },
