@@ -157,7 +157,11 @@ fn draw(random: &mut Random) -> Fault {
             end: ends[random.below(2)],
         },
         4 => Fault::HangUp,
-        5 => Fault::status(statuses[random.below(9)], servers[random.below(2)]),
+        5 => match (statuses[random.below(9)], servers[random.below(2)]) {
+            // Whoever forbids something has not done it before.
+            (403, _) => Fault::status(403, Server::NotAsked),
+            (status, server) => Fault::status(status, server),
+        },
         6 => Fault::CutBody {
             after_bytes: random.below(1_500),
         },
