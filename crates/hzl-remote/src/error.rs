@@ -138,6 +138,23 @@ impl RemoteError {
         }
     }
 
+    /// Returns whether the same request may fail for ever where a smaller one gets through: the line is
+    /// slow, or something on it breaks long transfers.
+    #[must_use]
+    pub fn may_be_too_much(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout {
+                phase: Phase::Reply,
+                ..
+            } | Self::Unreachable {
+                cause: Unreachability::Closed,
+                ..
+            } | Self::Server { status: 504, .. }
+                | Self::BadRequest { status: 408, .. }
+        )
+    }
+
     /// Returns the stable name of this kind of error.
     #[must_use]
     pub fn code(&self) -> &'static str {

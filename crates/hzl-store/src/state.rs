@@ -51,6 +51,8 @@ pub enum Key {
     Announced,
     /// When the list of devices was last fetched, milliseconds of the local clock.
     DevicesListedAtMs,
+    /// How many rows one request moves, after one did not get through; absent: as many as may be.
+    StepRows,
 }
 
 impl Key {
@@ -76,6 +78,7 @@ impl Key {
             Key::AnnouncedAtMs => "announced_at_ms",
             Key::Announced => "announced",
             Key::DevicesListedAtMs => "devices_listed_at_ms",
+            Key::StepRows => "step_rows",
         }
     }
 }

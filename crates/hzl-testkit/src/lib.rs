@@ -5,6 +5,8 @@
 //! one or fails. Whatever is started ends with its value, and also when the test process is killed.
 
 pub mod home;
+mod port;
+pub mod proxy;
 pub mod relay;
 pub mod schemas;
 pub mod servers;

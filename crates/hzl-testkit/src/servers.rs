@@ -165,6 +165,11 @@ impl Tursodb {
         self.process.stop();
     }
 
+    /// Ends the server by SIGKILL. Data is kept.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Stops the server if it runs, and starts it again with the same address and data.
     pub fn restart(&mut self) {
         self.process.stop();

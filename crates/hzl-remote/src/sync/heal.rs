@@ -116,9 +116,11 @@ impl Run<'_> {
     fn common_prefix(&mut self, view: &View) -> Result<i64, SyncError> {
         let end = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
         let mut common = 0;
+        // These rows are short.
+        let limit = 5 * self.step.rows();
         while common < end {
-            let mine = self.ledger.list_settled(common, 5_000)?;
-            let theirs = self.remote.pipeline(&[wire::list_rows(common, 5_000)])?;
+            let mine = self.ledger.list_settled(common, limit)?;
+            let theirs = self.remote.pipeline(&[wire::list_rows(common, limit)])?;
             let theirs = match theirs.into_iter().next() {
                 Some(Ok(rows)) => wire::read_rows(&rows),
                 Some(Err(error)) => return Err(SyncError::Sql(error)),

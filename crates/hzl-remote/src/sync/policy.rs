@@ -1,4 +1,4 @@
-//! When to sync: pure arithmetic on times and failures.
+//! When to sync, and how much at a time: pure arithmetic on times and failures.
 
 /// What is known about past attempts; times are milliseconds of the local clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -54,6 +54,58 @@ pub fn backoff_ms(failures: u32, cap_ms: u64, random: u64) -> u64 {
         .unwrap_or(u64::MAX);
     let ceiling = ceiling.min(cap_ms).max(1);
     random % ceiling
+}
+
+/// The largest step of a sync: so many rows are pulled, and so many events pushed, by one request.
+pub const MAX_STEP_ROWS: u32 = 1_000;
+/// A full step is quick if one twice as large surely fits into the shortest time limit, 2 s.
+const QUICK_MS: i64 = 500;
+/// So many quick ones in a row, and steps grow: on a line that breaks above some size this bounds how
+/// often it breaks.
+const QUICK_STEPS: u32 = 4;
+
+/// How much one request moves: less after one that did not get through, more again when it goes well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    rows: u32,
+    quick: u32,
+}
+
+impl Step {
+    /// A step of so many rows; 0: as many as may be.
+    pub fn of(rows: u32) -> Self {
+        let rows = match rows {
+            0 => MAX_STEP_ROWS,
+            rows => rows.min(MAX_STEP_ROWS),
+        };
+        Self { rows, quick: 0 }
+    }
+
+    /// The number of rows, at least 1.
+    pub fn rows(self) -> u32 {
+        self.rows
+    }
+
+    /// After a request that took too long, or whose connection broke. A quarter, as each try may cost a
+    /// whole time limit.
+    #[must_use]
+    pub fn smaller(self) -> Self {
+        Self::of((self.rows / 4).max(1))
+    }
+
+    /// After a full step that took so long.
+    #[must_use]
+    pub fn after(self, took_ms: i64) -> Self {
+        let quick = match took_ms {
+            0..QUICK_MS => self.quick + 1,
+            _ => 0,
+        };
+        if quick < QUICK_STEPS {
+            Self { quick, ..self }
+        } else {
+            Self::of(self.rows * 2)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -122,5 +174,27 @@ mod tests {
             assert!(backoff_ms(failures, 5_000, u64::MAX / 3) < 5_000);
         }
         assert_eq!(backoff_ms(4, MAX_BACKOFF_MS, 7_999), 7_999);
+    }
+
+    #[test]
+    fn steps_shrink_fast_and_grow_slowly_within_bounds() {
+        let mut step = Step::of(0);
+        let mut sizes = vec![];
+        for _ in 0..6 {
+            step = step.smaller();
+            sizes.push(step.rows());
+        }
+        assert_eq!(sizes, [250, 62, 15, 3, 1, 1]);
+        for _ in 0..3 {
+            step = step.after(0);
+        }
+        assert_eq!(step.after(500).after(0).rows(), 1, "a slow one in between");
+        assert_eq!(step.after(-1).after(0).rows(), 1, "the clock went back");
+        assert_eq!(step.after(499).rows(), 2);
+        for _ in 0..100 {
+            step = step.after(10);
+        }
+        assert_eq!(step.rows(), MAX_STEP_ROWS);
+        assert_eq!(Step::of(u32::MAX).rows(), MAX_STEP_ROWS);
     }
 }

@@ -6,16 +6,18 @@
 
 use std::time::{Duration, Instant};
 
-use hzl_core::ids::TaskId;
+use hzl_core::ids::{EventId, TaskId};
 use hzl_core::planted::{Bug, is_planted};
 use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
 use hzl_store::log;
 use hzl_store::replica::{CHUNK_EVENTS, Outgoing};
+use hzl_store::state::Key;
 
 use super::error::{CloudChange, SyncError};
 use super::plan::{Verdict, View, judge};
+use super::policy::{MAX_STEP_ROWS, Step};
 use super::wire::{self, PullReply, PushCondition};
 use crate::error::{RemoteError, SqlError, SqlErrorKind};
 use crate::hrana::{Hrana, Outcome, Statement};
@@ -124,7 +126,7 @@ pub struct Report {
     pub released: u64,
 }
 
-pub(super) const PAGE_ROWS: u32 = 1_000;
+pub(super) const PAGE_ROWS: u32 = MAX_STEP_ROWS;
 /// How often a claim is pushed; more than once only when this device pushes something else meanwhile.
 const CLAIM_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 20;
@@ -165,20 +167,34 @@ fn whole(
     work: impl FnOnce(&mut Run<'_>) -> Result<(), SyncError>,
 ) -> Result<Report, SyncError> {
     let before = remote.requests();
+    let step = known_step(ledger)?;
     let mut run = Run {
         ledger,
         remote,
         options,
         report: Report::default(),
-        page_rows: options.limits.page_rows,
-        chunk_events: options.limits.chunk_events,
+        step,
+        page_rows: 0,
+        chunk_events: 0,
         busy: 0,
         idle: 0,
         announce: true,
         resets: 0,
         creations: 0,
+        suspect: None,
     };
+    run.page_rows = run.most_rows();
+    run.chunk_events = run.most_events();
     let mut done = work(&mut run);
+    if matches!(&done, Err(SyncError::Remote(error)) if error.may_be_too_much()) {
+        run.step = run.step.smaller();
+    }
+    let new_step = run.step;
+    if new_step.rows() != step.rows() {
+        // For the next attempt, in whichever process.
+        let rows = Some(new_step.rows().to_string());
+        run.ledger.note_sync(&[(Key::StepRows, rows)])?;
+    }
     // What was pulled is shown even if the rest failed.
     let folded = run.ledger.fold_pulled();
     let released = folded.and_then(|_| run.ledger.release_abandoned());
@@ -196,18 +212,33 @@ fn whole(
     Ok(report)
 }
 
+fn known_step(ledger: &Ledger) -> Result<Step, SyncError> {
+    let rows = hzl_store::state::number(&ledger.files().events, Key::StepRows)?;
+    Ok(Step::of(u32::try_from(rows).unwrap_or(0)))
+}
+
+fn chunk_of(step: Step) -> usize {
+    usize::try_from(step.rows()).map_or(CHUNK_EVENTS, |rows| rows.min(CHUNK_EVENTS))
+}
+
 pub(super) struct Run<'a> {
     pub(super) ledger: &'a mut Ledger,
     pub(super) remote: &'a mut dyn Remote,
     pub(super) options: &'a SyncOptions,
     pub(super) report: Report,
+    /// How much goes well.
+    pub(super) step: Step,
+    /// The same, or less after a page that the server found too large.
     page_rows: u32,
+    /// The same, or less after a chunk that was refused.
     chunk_events: usize,
     busy: u32,
     idle: u32,
     pub(super) announce: bool,
     pub(super) resets: u32,
     creations: u32,
+    /// The event that was refused as too large last, alone.
+    suspect: Option<EventId>,
 }
 
 /// What a round came to.
@@ -330,7 +361,7 @@ impl Run<'_> {
         let sent_at = self.ledger.now();
         let outcomes = match self.remote.pipeline(&statements) {
             Ok(outcomes) => outcomes,
-            Err(error) if self.can_do_less(&error, &chunk, announced.is_some())? => {
+            Err(error) if self.can_do_less(&error, &view, &chunk, announced.is_some())? => {
                 return Ok(Round::Again);
             }
             Err(error) => return Err(error.into()),
@@ -375,7 +406,8 @@ impl Run<'_> {
             .ledger
             .list_outgoing(self.chunk_events.min(CHUNK_EVENTS))?;
         if self.chunk_events < self.options.limits.chunk_events {
-            // A chunk that was refused is halved, in the middle of a command if it must be.
+            // A chunk that was refused or did not get through becomes smaller, in the middle of a
+            // command if it must be.
             chunk.truncate(self.chunk_events.max(1));
         }
         Ok(chunk)
@@ -396,6 +428,7 @@ impl Run<'_> {
     fn can_do_less(
         &mut self,
         error: &RemoteError,
+        view: &View,
         chunk: &[Outgoing],
         announces: bool,
     ) -> Result<bool, SyncError> {
@@ -408,6 +441,17 @@ impl Run<'_> {
         }
         if !matches!(error, RemoteError::BadRequest { status: 413, .. }) || chunk.is_empty() {
             return Ok(false);
+        }
+        if let [suspect] = chunk {
+            // Something on the way may refuse every request: then it is not the event that is too large.
+            let empty = wire::push(&[], &self.condition(view)?);
+            self.remote.pipeline(&[empty])?;
+            // Or it refused this one only: then it goes through when it is sent again.
+            let id = Some(suspect.event.event_id.clone());
+            if self.suspect != id {
+                self.suspect = id;
+                return Ok(true);
+            }
         }
         self.send_less(chunk, &error.to_string())?;
         Ok(true)
@@ -427,7 +471,7 @@ impl Run<'_> {
         if let [culprit] = chunk {
             self.ledger.quarantine(culprit, reason)?;
             self.report.quarantined += 1;
-            self.chunk_events = self.options.limits.chunk_events;
+            self.chunk_events = self.most_events();
         } else if !is_planted(Bug::CulpritNotSought) {
             self.chunk_events = chunk.len() / 2;
         }
@@ -442,7 +486,7 @@ impl Run<'_> {
         chunk: &[Outgoing],
     ) -> Result<Option<SqlError>, SyncError> {
         let Err(error) = outcome else {
-            self.chunk_events = self.options.limits.chunk_events;
+            self.chunk_events = self.most_events();
             if is_planted(Bug::PushAnswerFinal) {
                 self.forget(chunk)?;
             }
@@ -534,6 +578,9 @@ impl Run<'_> {
         chunk: &[Outgoing],
     ) -> Result<Round, SyncError> {
         let full = reply.rows.len() >= usize::try_from(self.page_rows).unwrap_or(usize::MAX);
+        if full || chunk.len() >= self.most_events() {
+            self.grow(arrived_at.millis() - sent_at.millis());
+        }
         let middle = sent_at.millis().midpoint(arrived_at.millis());
         let known = self.ledger.sync_state()?.clock_offset_ms;
         let offset = reply
@@ -563,10 +610,32 @@ impl Run<'_> {
         }
         // Nothing came although something was sent, or something appeared meanwhile.
         self.idle += u32::from(!chunk.is_empty());
-        if self.idle >= IDLE_ROUNDS && self.chunk_events == self.options.limits.chunk_events {
+        if self.idle >= IDLE_ROUNDS && self.chunk_events >= self.most_events() {
             return Err(SyncError::Stuck);
         }
         Ok(Round::Again)
+    }
+
+    /// A full step has gone well. What was made smaller for another reason stays so.
+    fn grow(&mut self, took_ms: i64) {
+        let (rows, events) = (self.most_rows(), self.most_events());
+        self.step = self.step.after(took_ms);
+        if self.page_rows == rows {
+            self.page_rows = self.most_rows();
+        }
+        if self.chunk_events == events {
+            self.chunk_events = self.most_events();
+        }
+    }
+
+    /// Rows of a page, when nothing speaks against it.
+    fn most_rows(&self) -> u32 {
+        self.step.rows().min(self.options.limits.page_rows)
+    }
+
+    /// Events of a push, when nothing speaks against it.
+    fn most_events(&self) -> usize {
+        chunk_of(self.step).min(self.options.limits.chunk_events)
     }
 
     fn tail_is_empty(&self) -> Result<bool, SyncError> {

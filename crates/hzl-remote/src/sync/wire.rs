@@ -220,17 +220,18 @@ fn encode(outgoing: &Outgoing) -> Json {
     ])
 }
 
-/// The ledger's identity, the cursor row, a page above it and the server's time, as one row.
+/// The ledger's identity, the cursor row, a page above it and the server's time, as one row. Columns
+/// without a name would come back with all of this text as their name.
 const PULL: &str = concat!(
     "
     select
-      (select json_group_array(json_array(key, value)) from hzl_meta),
+      (select json_group_array(json_array(key, value)) from hzl_meta) as meta,
       (select json_array(seq, ",
     text!("event_id"),
     ", ",
     text!("received_at"),
     ")
-         from hzl_events where seq = ?1),
+         from hzl_events where seq = ?1) as cursor,
       (select json_group_array(json_array(
          seq, ",
     text!("received_at"),
@@ -261,8 +262,8 @@ const PULL: &str = concat!(
     ", ",
     text!("timestamp"),
     "))
-         from (select * from hzl_events where seq > ?1 order by seq limit ?2)),
-      strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+         from (select * from hzl_events where seq > ?1 order by seq limit ?2)) as page,
+      strftime('%Y-%m-%dT%H:%M:%fZ', 'now') as now"
 );
 
 /// The statement that pulls a page.

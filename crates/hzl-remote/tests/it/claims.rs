@@ -17,7 +17,7 @@ use crate::model_cloud::{Fault, ModelCloud};
 
 /// What a claimer is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Told {
+pub(crate) enum Told {
     Confirmed,
     Provisional,
     Refused,
@@ -43,7 +43,12 @@ fn exchange(device: &mut Device, cloud: &ModelCloud) -> Report {
 }
 
 /// Claims as a command does with `sync.claims: auto`.
-fn ask(device: &mut Device, remote: &mut dyn Remote, task_id: &TaskId, agent: &str) -> Told {
+pub(crate) fn ask(
+    device: &mut Device,
+    remote: &mut dyn Remote,
+    task_id: &TaskId,
+    agent: &str,
+) -> Told {
     ask_in(Manner::Auto, device, remote, task_id, agent)
 }
 

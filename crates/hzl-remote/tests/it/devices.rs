@@ -5,6 +5,8 @@
     reason = "a helper that fails has failed its test"
 )]
 
+use std::time::Duration;
+
 use hzl_core::command::{Actor, AddTask, ClaimTask, Command, Transition};
 use hzl_core::ids::{ProjectName, TaskId};
 use hzl_core::task::{Status, Task};
@@ -78,21 +80,29 @@ impl Device {
         let added = self.ledger.files().events.execute(
             "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?2)
              insert into events (event_id, task_id, type, data, timestamp, basis_seq, epoch)
-             select printf('01REMARK%018d', i), ?1, 'comment_added',
+             select '01RM' || hex(randomblob(11)), ?1, 'comment_added',
                     json_object('text', 'remark ' || i || ', with some words in it'),
                     strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), 0, 0
-               from n",
+               from n where i <= ?2",
             rusqlite::params![task_id.as_str(), count],
         );
         assert_eq!(added.unwrap(), usize::try_from(count).unwrap());
     }
 
     pub(crate) fn claim(&mut self, task_id: &TaskId, agent: &str) -> Outcome {
+        self.try_claim(task_id, agent).unwrap()
+    }
+
+    pub(crate) fn try_claim(
+        &mut self,
+        task_id: &TaskId,
+        agent: &str,
+    ) -> Result<Outcome, ExecuteError> {
         let claim = ClaimTask {
             task_id: task_id.clone(),
             lease_minutes: None,
         };
-        self.execute(&Command::ClaimTask(claim), agent)
+        self.try_execute(&Command::ClaimTask(claim), agent)
     }
 
     pub(crate) fn complete(&mut self, task_id: &TaskId, agent: &str) -> Outcome {
@@ -144,6 +154,24 @@ impl Device {
         kept.to_string()
     }
 
+    /// The ids of all events here, in the order of arrival.
+    pub(crate) fn event_ids(&self) -> Vec<String> {
+        let log = &self.ledger.files().events;
+        let mut statement = log
+            .prepare("select event_id from events order by id")
+            .unwrap();
+        let ids = statement.query_map([], |row| row.get(0)).unwrap();
+        ids.collect::<Result<_, _>>().unwrap()
+    }
+
+    pub(crate) fn remark(&mut self, task_id: &TaskId, text: &str) {
+        let command = Command::AddComment {
+            task_id: task_id.clone(),
+            text: text.to_owned(),
+        };
+        self.execute(&command, "ann");
+    }
+
     pub(crate) fn sync(&mut self, cloud: &Cloud) -> Report {
         self.try_sync(cloud, &SyncOptions::default()).unwrap()
     }
@@ -172,22 +200,48 @@ fn paths(home: &TempDir) -> StorePaths {
 }
 
 /// Where devices meet.
+#[derive(Clone)]
 pub(crate) struct Cloud {
     pub(crate) url: String,
     pub(crate) token: Option<String>,
+    pub(crate) timeouts: Timeouts,
+    /// The server is known to reject the request `close`, as tursodb does.
+    pub(crate) rejects_close: bool,
 }
 
 impl Cloud {
+    /// Without a token, and with more patience than any test needs.
     pub(crate) fn at(url: String) -> Self {
-        Self { url, token: None }
+        let timeouts = Timeouts {
+            connect: Duration::from_secs(10),
+            total: Duration::from_secs(30),
+        };
+        Self {
+            url,
+            token: None,
+            timeouts,
+            rejects_close: false,
+        }
+    }
+
+    pub(crate) fn with_token(mut self, token: String) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Gives up after that long.
+    pub(crate) fn with_patience(mut self, total: Duration) -> Self {
+        self.timeouts.total = total;
+        self
     }
 
     pub(crate) fn client(&self) -> Hrana {
         let endpoint = Endpoint::parse(&self.url, InsecureHttp::Refused).unwrap();
-        let timeouts = Timeouts {
-            connect: std::time::Duration::from_secs(10),
-            total: std::time::Duration::from_secs(30),
-        };
-        Hrana::new(endpoint, self.token.as_deref().map(Secret::new), timeouts)
+        let token = self.token.as_deref().map(Secret::new);
+        let mut client = Hrana::new(endpoint, token, self.timeouts);
+        if self.rejects_close {
+            client.leave_out_close();
+        }
+        client
     }
 }

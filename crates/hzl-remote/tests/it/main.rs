@@ -1,12 +1,21 @@
 //! What `hzl-remote` does against real servers, and against misbehaving ones.
 
 mod announcements;
+mod answers;
 mod claims;
+mod cuts;
 mod devices;
 mod hrana;
+mod late;
 mod model_cloud;
+mod network;
+mod outages;
 mod quarantine;
+mod random;
 mod schedules;
+mod slow_links;
+mod storms;
 mod sync_round_trip;
 mod verification;
 mod wedges;
+mod world;

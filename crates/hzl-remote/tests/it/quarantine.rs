@@ -5,7 +5,6 @@
     reason = "a helper that fails has failed its test"
 )]
 
-use hzl_core::command::Command;
 use hzl_core::task::Status;
 use hzl_remote::sync::{Report, SyncOptions, sync};
 use hzl_store::query::quarantine::{self, Way};
@@ -24,14 +23,6 @@ fn exchange(device: &mut Device, cloud: &ModelCloud) -> Report {
     .unwrap()
 }
 
-fn remark(device: &mut Device, task_id: &hzl_core::ids::TaskId, text: &str) {
-    let command = Command::AddComment {
-        task_id: task_id.clone(),
-        text: text.to_owned(),
-    };
-    device.execute(&command, "ann");
-}
-
 #[test]
 fn an_event_the_cloud_refuses_is_set_aside_and_the_rest_goes_on() {
     let cloud = ModelCloud::new();
@@ -39,9 +30,9 @@ fn an_event_the_cloud_refuses_is_set_aside_and_the_rest_goes_on() {
     exchange(&mut a, &cloud);
     cloud.refuse("poison");
     let (sick, healthy) = (a.add("sick"), a.add("healthy"));
-    remark(&mut a, &sick, "poison");
+    a.remark(&sick, "poison");
     a.claim(&sick, "ann");
-    (0..40).for_each(|n| remark(&mut a, &healthy, &format!("remark {n}")));
+    (0..40).for_each(|n| a.remark(&healthy, &format!("remark {n}")));
     let report = exchange(&mut a, &cloud);
     assert_eq!(report.quarantined, 1);
     assert!(!a.ledger.has_outgoing().unwrap());

@@ -207,15 +207,8 @@ fn two_ledgers_unite_only_when_that_is_meant() {
 #[test]
 fn a_token_that_only_reads_pulls_and_keeps_its_events() {
     let sqld = Sqld::start(Auth::Jwt);
-    let token = |access| Some(sqld.token(access, 3_600));
-    let writing = Cloud {
-        url: sqld.url(),
-        token: token(Access::ReadWrite),
-    };
-    let reading = Cloud {
-        url: sqld.url(),
-        token: token(Access::ReadOnly),
-    };
+    let cloud = |access| Cloud::at(sqld.url()).with_token(sqld.token(access, 3_600));
+    let (writing, reading) = (cloud(Access::ReadWrite), cloud(Access::ReadOnly));
     let (mut a, mut b) = (Device::new(), Device::new());
     let error = b.try_sync(&reading, &SyncOptions::default()).unwrap_err();
     assert!(matches!(error, SyncError::EmptyAndReadOnly), "{error:?}");
@@ -248,8 +241,8 @@ fn wrong_tokens_are_refused_and_lose_nothing() {
         Some(sqld.token(Access::ReadWrite, -3_600)),
     ] {
         let cloud = Cloud {
-            url: sqld.url(),
             token,
+            ..Cloud::at(sqld.url())
         };
         let error = a.try_sync(&cloud, &SyncOptions::default()).unwrap_err();
         assert_eq!(
@@ -257,10 +250,7 @@ fn wrong_tokens_are_refused_and_lose_nothing() {
             (SyncErrorKind::Rejected, "unauthorized")
         );
     }
-    let cloud = Cloud {
-        url: sqld.url(),
-        token: Some(sqld.token(Access::ReadWrite, 60)),
-    };
+    let cloud = Cloud::at(sqld.url()).with_token(sqld.token(Access::ReadWrite, 60));
     assert_eq!(a.sync(&cloud).pushed, 3);
 }
 

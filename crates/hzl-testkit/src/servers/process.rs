@@ -3,8 +3,6 @@
 use std::fmt;
 use std::fs;
 use std::fs::File;
-use std::io;
-use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -14,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::port::Port;
 use crate::stub::exchange;
 
 /// How long a server may take to come up; generous, as test machines are busy.
@@ -21,10 +20,6 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long a server may take for an orderly end before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// Ports below the range from which systems pick by themselves, so that no outgoing connection
-/// takes the port of a stopped server.
-const FIRST_PORT: u16 = 10_000;
-const PORTS: u16 = 20_000;
 
 /// Returns the path of a server's binary, after fetching the servers if it is missing.
 pub(crate) fn binary(name: &str) -> PathBuf {
@@ -72,7 +67,7 @@ impl Process {
         loop {
             let port = Port::reserve();
             let mut command = Command::new(binary);
-            configure(&mut command, &address(&port));
+            configure(&mut command, &port.address());
             let mut process = Self {
                 command,
                 log: log.to_owned(),
@@ -89,7 +84,7 @@ impl Process {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", address(&self.port))
+        format!("http://{}", self.port.address())
     }
 
     /// Starts the server again.
@@ -133,7 +128,7 @@ impl Process {
             .expect("the server's binary can be run");
         let watchdog = watch(&child);
         let running = self.running.insert(Running { child, watchdog });
-        let url = format!("http://{}", address(&self.port));
+        let url = format!("http://{}", self.port.address());
         let deadline = Instant::now() + START_LIMIT;
         loop {
             if has_ended(&mut running.child) || Instant::now() >= deadline {
@@ -204,42 +199,4 @@ fn end(child: &mut Child) {
     // Fails only when it has already ended, which is what is wanted.
     drop(child.kill());
     drop(child.wait());
-}
-
-/// A loopback port that no other test on this machine uses, for as long as the value lives.
-struct Port {
-    number: u16,
-    /// Held, not read: the lock ends with the file handle.
-    _lock: File,
-}
-
-impl Port {
-    fn reserve() -> Self {
-        let directory = std::env::temp_dir().join("hzl-test-ports");
-        fs::create_dir_all(&directory).expect("the temporary directory is writable");
-        loop {
-            let random = getrandom::u32().expect("the system has random bytes");
-            let offset = u16::try_from(random % u32::from(PORTS)).expect("PORTS is an u16");
-            let number = FIRST_PORT + offset;
-            let lock =
-                File::create(directory.join(number.to_string())).expect("a lock file can be made");
-            if lock.try_lock().is_err() {
-                continue;
-            }
-            match TcpListener::bind(("127.0.0.1", number)) {
-                Ok(_) => {
-                    return Self {
-                        number,
-                        _lock: lock,
-                    };
-                }
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                Err(error) => panic!("loopback ports cannot be opened: {error}"),
-            }
-        }
-    }
-}
-
-fn address(port: &Port) -> String {
-    format!("127.0.0.1:{}", port.number)
 }
