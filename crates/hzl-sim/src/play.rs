@@ -65,7 +65,6 @@ fn settle(world: &World, schedule: &Schedule) {
         device.look(|ledger| ledger.retry_quarantined().map(drop).unwrap_or_default());
     }
     rounds(world, &all);
-    check::agree(world, &all);
     // A machine that comes last gets everything; and then nobody has anything left to say.
     let fresh = Rc::new(Device::new(&world.nature));
     world.devices.borrow_mut().push(Rc::clone(&fresh));
@@ -80,8 +79,8 @@ fn settle(world: &World, schedule: &Schedule) {
         world.sync_well(device);
     }
     let everybody = world.devices.borrow().clone();
-    check::agree(world, &everybody);
     idle(world, &everybody);
+    check::agree(world, &everybody);
     if world.violation.borrow().is_none() {
         check::at_end(world, &fresh);
     }
@@ -105,13 +104,20 @@ fn core_first(world: &World, schedule: &Schedule, all: &[Rc<Device>]) {
     check::agree(world, core);
 }
 
+/// Everybody syncs, until a whole round moves nothing, and not too often.
 fn rounds(world: &World, devices: &[Rc<Device>]) {
     for _ in 0..ROUNDS {
+        let mut moved = false;
         for device in devices {
+            let report = world.sync_well(device);
+            moved |= report
+                .is_none_or(|report| report.requests != 1 || report.pushed + report.pulled > 0);
             if world.violation.borrow().is_some() {
                 return;
             }
-            world.sync_well(device);
+        }
+        if !moved {
+            return;
         }
     }
 }

@@ -594,7 +594,6 @@ impl World {
 
     /// Reads what is new in a log. Returns the events that its own processes have written.
     pub(crate) fn learn(&self, device: &Device) -> Vec<usize> {
-        let before = device.known.borrow().clone();
         let (rows, settled) = device.look(|ledger| {
             let log = &ledger.files().events;
             let rows =
@@ -610,7 +609,9 @@ impl World {
                 if settled.contains(&row.rowid) {
                     self.report(Finding::NobodyWroteIt, row.event_id.to_string());
                 }
-                self.expect_event(&row, before.clone(), device);
+                // Whoever wrote a row had the rows before it.
+                let saw = device.known.borrow().clone();
+                self.expect_event(&row, saw, device);
                 let at = self.history.borrow().events.len() - 1;
                 own.push(at);
                 at
@@ -643,12 +644,15 @@ impl Remote for Line<'_> {
     fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError> {
         self.requests += 1;
         let world = self.world;
+        let interrupt = interrupt::arm(None);
         if self.requests > check::MOST_REQUESTS {
             world.report(
                 Finding::TooManyRequests,
                 format!("{} in one sync", self.requests),
             );
         }
+        // What a sync writes itself is in the log before it is sent.
+        world.learn(self.device);
         let fault = self.faults.next().copied().unwrap_or(Fault::None);
         if fault == Fault::TooLarge {
             world.set_something_aside.set(true);
@@ -660,6 +664,7 @@ impl Remote for Line<'_> {
         self.nested(before);
         let reply = world.cloud.request(statements, fault, world.now_ms());
         self.nested(after);
+        interrupt::arm(interrupt);
         world.nature.now_ms.set(world.now_ms() + 3);
         reply
     }
@@ -676,10 +681,8 @@ impl Remote for Line<'_> {
 
 impl Line<'_> {
     fn nested(&self, step: Option<&Step>) {
-        let Some(step) = step else { return };
-        let outer = interrupt::arm(None);
-        self.world.learn(self.device);
-        self.world.step(step);
-        interrupt::arm(outer);
+        if let Some(step) = step {
+            self.world.step(step);
+        }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use hzl_store::query;
+use hzl_store::{projector, query};
 use rusqlite::Connection;
 
-use super::{dump, ownership, state, values};
+use super::{dump, ownership, values};
 use crate::device::Device;
 use crate::verdict::Finding;
 use crate::world::World;
@@ -15,8 +15,8 @@ use crate::world::World;
 pub(crate) fn agree(world: &World, devices: &[Rc<Device>]) {
     let mut first = None;
     for (at, device) in devices.iter().enumerate() {
-        let Some(state) = state(world, device) else {
-            return;
+        let Some(state) = device.look(|ledger| ledger.read(projector::state_sum).ok()) else {
+            return world.report(Finding::Damaged, format!("device {at}"));
         };
         let (waiting, aside, conflicts) = device.look(|ledger| {
             let waiting = ledger.count_pending().unwrap_or(u64::MAX);
@@ -154,10 +154,13 @@ fn files_sound(world: &World) {
             world.report(Finding::Damaged, format!("device {at}"));
         }
         let same = device.look(|ledger| {
-            let kept = dump(&ledger.files().cache).ok()?;
-            hzl_store::catch_up::rebuild(&ledger.files().events, &world.scratch.files().cache)
-                .ok()?;
-            Some(kept == dump(&world.scratch.files().cache).ok()?)
+            let rebuilt = &world.scratch.files().cache;
+            hzl_store::catch_up::rebuild(&ledger.files().events, rebuilt).ok()?;
+            let sums = [&ledger.files().cache, rebuilt].map(projector::state_sum);
+            let [Ok(kept), Ok(anew)] = sums else {
+                return None;
+            };
+            Some(kept == anew && dump(&ledger.files().cache).ok()? == dump(rebuilt).ok()?)
         });
         if same != Some(true) {
             world.report(Finding::NotAsRebuilt, format!("device {at}, row by row"));
