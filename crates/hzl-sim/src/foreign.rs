@@ -50,7 +50,7 @@ pub(crate) fn write_as_old_hzl(world: &World, device: &Rc<Device>, salt: u64) {
         kind,
         &data.to_string(),
     );
-    append(device, &event);
+    append(world, device, &event);
     world.has_old_events.set(true);
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn write_as_new_hzl(world: &World, device: &Rc<Device>, salt: u64) {
             .flatten()
             .map(|cursor| cursor.seq)
     });
-    append(device, &event);
+    append(world, device, &event);
 }
 
 fn foreign(
@@ -108,12 +108,15 @@ fn foreign(
     }
 }
 
-fn append(device: &Rc<Device>, event: &StoredEvent) {
+/// Another program on the same machine: what it wrote is as safe as what we write.
+fn append(world: &World, device: &Rc<Device>, event: &StoredEvent) {
     device.look(|ledger| {
         let log = WriteTransaction::begin(&ledger.files().events).expect("nobody else is writing");
         log::append_stored(&log, event).expect("a row of an older hzl fits");
         log.commit_log(None).expect("a log in memory takes a row");
     });
+    world.learn(device);
+    world.acknowledge(event.event_id.as_str());
 }
 
 /// Rows that no hzl would write, with a device that nobody is. Some can be read, some cannot.

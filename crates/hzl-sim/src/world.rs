@@ -249,7 +249,7 @@ impl World {
                 if let (Command::AddTask(add), false) = (&command, outcome.events.is_empty()) {
                     self.tasks.borrow_mut().push(add.task_id.clone());
                 }
-                self.acknowledge(&outcome);
+                self.acknowledge_all(&outcome);
             }
             Err(ExecuteError::Rejected(reason)) => {
                 self.note(&|| format!("refused: {reason:?}"));
@@ -276,19 +276,18 @@ impl World {
         }
     }
 
-    fn acknowledge(&self, outcome: &ledger::Outcome) {
-        let mut missing = None;
-        {
-            let mut history = self.history.borrow_mut();
-            for (_, event) in &outcome.events {
-                match history.find(event.event_id.as_str()) {
-                    Some(at) => history.events[at].is_acknowledged = true,
-                    None => missing = Some(event.event_id.to_string()),
-                }
-            }
+    fn acknowledge_all(&self, outcome: &ledger::Outcome) {
+        for (_, event) in &outcome.events {
+            self.acknowledge(event.event_id.as_str());
         }
-        if let Some(event_id) = missing {
-            self.report(Finding::AcknowledgedAndAbsent, event_id);
+    }
+
+    /// Whoever wrote this event was told that it is safe.
+    pub(crate) fn acknowledge(&self, event_id: &str) {
+        let at = self.history.borrow().find(event_id);
+        match at {
+            Some(at) => self.history.borrow_mut().events[at].is_acknowledged = true,
+            None => self.report(Finding::AcknowledgedAndAbsent, event_id.to_owned()),
         }
     }
 
@@ -335,7 +334,7 @@ impl World {
         match told {
             Some(Ok(Some((outcome, is_confirmed)))) => {
                 self.note(&|| format!("claimed, confirmed: {is_confirmed}"));
-                self.acknowledge(&outcome);
+                self.acknowledge_all(&outcome);
                 let mut history = self.history.borrow_mut();
                 let event_id = outcome
                     .events

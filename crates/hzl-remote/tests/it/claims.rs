@@ -5,7 +5,7 @@
     reason = "a helper that fails has failed its test"
 )]
 
-use hzl_core::command::{Actor, ClaimTask, Command, StealTask};
+use hzl_core::command::{Actor, ClaimTask, Command, StealTask, Transition};
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
 use hzl_remote::sync::run::{Remote, claim};
@@ -90,7 +90,7 @@ fn ask_in(
             return Told::Confirmed;
         }
         Standing::Lost => return Told::Refused,
-        Standing::Open if asked.is_ok() => {
+        Standing::Open if asked.as_ref().is_ok_and(|report| !report.claim_unasked) => {
             device.ledger.forget_intent(&intent).unwrap();
             return Told::Refused;
         }
@@ -361,4 +361,32 @@ fn a_claim_that_arrives_just_before_it_is_given_up_is_given_back_as_well() {
     assert_eq!(asked, Told::Confirmed);
     assert_eq!(a.task(&task_id).unwrap().status, Status::Ready);
     assert!(!a.ledger.has_outgoing().unwrap(), "and that is sent");
+}
+
+#[test]
+fn a_claim_waits_behind_what_was_set_aside_of_its_task() {
+    let cloud = ModelCloud::new();
+    let (mut a, mut b, task_id) = pair(&cloud);
+    assert_eq!(
+        ask(&mut a, &mut cloud.line(vec![]), &task_id, "ann"),
+        Told::Confirmed
+    );
+    exchange(&mut b, &cloud);
+    cloud.refuse("poison");
+    let release = Command::ReleaseTask(Transition {
+        task_id: task_id.clone(),
+        comment: Some("poison".to_owned()),
+    });
+    b.execute(&release, "boss");
+    // The cloud would take the claim; but there the task is still held, and it would count nowhere.
+    assert_eq!(
+        ask(&mut b, &mut cloud.line(vec![]), &task_id, "bob"),
+        Told::Provisional
+    );
+    cloud.accept();
+    b.ledger.retry_quarantined().unwrap();
+    exchange(&mut b, &cloud);
+    exchange(&mut a, &cloud);
+    assert_eq!(owner(&mut a, &task_id).as_deref(), Some("bob"));
+    assert_eq!((a.conflicts(), a.hash()), (0, b.hash()));
 }

@@ -421,3 +421,25 @@ fn a_kept_statement_is_not_prepared_anew_for_each_value() {
     }
     assert_eq!(prepared_again, 0);
 }
+
+#[test]
+fn a_project_event_of_a_later_hzl_changes_no_project() {
+    let (_home, mut ledger) = fresh();
+    add(&mut ledger, "here");
+    let project = |ledger: &mut Ledger| ledger.read(query::projects::list).unwrap();
+    let before = project(&mut ledger);
+    ledger
+        .files()
+        .events
+        .execute(
+            "insert into events (event_id, task_id, type, data, timestamp, basis_seq, epoch)
+             values ('01LATER', '__project__', 'project_coloured', '{}',
+                     '2026-03-01T09:00:00.000Z', 0, 0)",
+            [],
+        )
+        .unwrap();
+    assert_eq!(project(&mut ledger).len(), before.len());
+    let kept = ledger.read(projector::state_sum).unwrap();
+    ledger.rebuild().unwrap();
+    assert_eq!(kept, ledger.read(projector::state_sum).unwrap());
+}

@@ -46,6 +46,7 @@ use crate::watch::Watcher;
   hzl sync
   hzl sync --format md
   hzl sync --verify
+  hzl sync --retry
   hzl sync --watch
   hzl sync --systemd > ~/.config/systemd/user/hzl.service
   hzl sync --reset")]
@@ -62,17 +63,20 @@ pub(crate) struct Args {
     /// Unite this ledger with another one in the cloud
     #[arg(long)]
     pub(crate) merge: bool,
+    /// Send again what was set aside because the cloud had refused it
+    #[arg(long)]
+    pub(crate) retry: bool,
     /// Then compare the tasks with the log, every event with the cloud, and the state with the other machines'
     #[arg(long)]
     pub(crate) verify: bool,
     /// Stay, and sync once a second and after every write; prints a line when something moved
-    #[arg(short, long, conflicts_with_all = ["reset", "merge", "conflict_strategy", "verify"])]
+    #[arg(short, long, conflicts_with_all = ["reset", "merge", "conflict_strategy", "retry", "verify"])]
     pub(crate) watch: bool,
     /// Print a systemd unit that runs `hzl sync --watch`
     #[arg(long)]
     pub(crate) systemd: bool,
     /// Run unattended after a write
-    #[arg(long, hide = true, conflicts_with_all = ["reset", "merge", "verify"])]
+    #[arg(long, hide = true, conflicts_with_all = ["reset", "merge", "retry", "verify"])]
     pub(crate) background: bool,
 }
 
@@ -196,6 +200,9 @@ pub(super) fn sync(
     let started = Instant::now();
     let lock = ledger.files().paths.sync_lock();
     let held = SyncLock::try_acquire(&lock, LOCK_PATIENCE)?;
+    if args.retry {
+        ledger.retry_quarantined()?;
+    }
     let options = SyncOptions {
         merge: args.merge,
         reset: args.reset,

@@ -88,8 +88,8 @@ fn advise(found: &[Quarantined], count: u64) -> Check {
                 "Keep a copy: other machines do not have these events, nor later ones of their tasks from here",
             )
             .action(
-                "hzl task add",
-                "Write the change again in another task, unless the server can be made to take it",
+                "hzl sync --retry",
+                "Send it again, once the server can be made to take it",
             );
     }
     if has_unreadable {

@@ -104,3 +104,27 @@ fn doctor_lists_what_was_set_aside_and_says_what_it_means() {
         assert!(!found["actions"].to_string().contains(word), "{found}");
     }
 }
+
+#[test]
+fn what_was_set_aside_is_sent_again_when_somebody_says_so() {
+    let cloud = Cloud::start();
+    let (a, b, task) = cloud.pair(&["Sick"]);
+    let poison = "create trigger poison before insert on hzl_events when new.data like '%poison%'
+                  begin select raise(abort, 'no'); end";
+    tamper(&cloud, poison);
+    a.json(&["task", "comment", &task, "poison"]);
+    a.json(&["task", "comment", &task, "later"]);
+    assert_eq!(a.sync()["quarantined"], 1);
+    assert_eq!(
+        a.json(&["sync", "--retry"])["data"]["quarantined"],
+        1,
+        "still refused"
+    );
+
+    tamper(&cloud, "drop trigger poison");
+    assert_eq!(a.sync()["pushed"], 0, "not by itself");
+    assert_eq!(a.json(&["sync", "--retry"])["data"]["pushed"], 2);
+    assert_eq!(check(&a)["count"], 0);
+    b.sync();
+    assert_eq!(b.status()["stateHash"], a.status()["stateHash"]);
+}
