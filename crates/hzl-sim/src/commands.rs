@@ -19,8 +19,10 @@ const EVERYTHING: &[u32] = &[
     33, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45,
 ];
 const OWNERSHIP: &[u32] = &[
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 16, 17, 18, 19, 20, 35, 41, 42, 42, 42,
+    0, 1, 2, 3, 4, 5, 4, 5, 6, 7, 8, 10, 12, 13, 14, 15, 16, 16, 17, 18, 19, 20, 18, 35, 41, 42,
+    42, 42,
 ];
+const LEASES: &[u32] = &[0, 1, 4, 4, 5, 5, 18, 18, 18];
 const VALUES: &[u32] = &[22];
 const STRUCTURE: &[u32] = &[27, 28, 29, 30, 31, 32, 33, 34, 37, 38, 39, 40, 41, 42];
 
@@ -32,7 +34,11 @@ pub(crate) fn draw(
     new_id: TaskId,
     now: Timestamp,
 ) -> Command {
-    let task_id = pick(random, tasks);
+    // Where it is about owners, everybody wants the same task.
+    let hot = tasks
+        .last()
+        .filter(|_| focus == Focus::Ownership && !random.chance(3));
+    let task_id = hot.cloned().unwrap_or_else(|| pick(random, tasks));
     let transition = Transition {
         task_id: task_id.clone(),
         comment: random.chance(4).then(|| "because".to_owned()),
@@ -44,6 +50,7 @@ pub(crate) fn draw(
     }
     let kinds = match focus {
         Focus::Ownership if !random.chance(3) => OWNERSHIP,
+        Focus::Leases if !random.chance(6) => LEASES,
         Focus::Values if !random.chance(3) => VALUES,
         Focus::Structure if !random.chance(3) => STRUCTURE,
         _ => EVERYTHING,
@@ -83,7 +90,7 @@ pub(crate) fn draw(
         },
         18..=20 => Command::StealTask(StealTask {
             task_id,
-            agent: Some(format!("thief{}", random.below(9))),
+            agent: random.chance(4).then(|| "thief".to_owned()),
             force: is_forced,
             if_expired: !is_forced,
             lease_minutes: random.chance(2).then_some(5),
@@ -142,7 +149,10 @@ pub(crate) fn draw(
 }
 
 /// Draws a claim of one task, or of the best one.
-pub(crate) fn draw_claim(random: &mut Random, tasks: &[TaskId]) -> Command {
+pub(crate) fn draw_claim(random: &mut Random, focus: Focus, tasks: &[TaskId]) -> Command {
+    if let (Focus::Ownership | Focus::Leases, Some(hot)) = (focus, tasks.last()) {
+        return claim(random, hot.clone());
+    }
     if random.chance(3) {
         return Command::ClaimNext {
             filter: ClaimFilter::default(),

@@ -34,6 +34,8 @@ pub enum Focus {
     Everything,
     /// They take tasks, and take them away from one another.
     Ownership,
+    /// They let leases run out, renew them, and take over what seems to be abandoned.
+    Leases,
     /// They change the same few values.
     Values,
     /// They rename projects and link tasks.
@@ -142,17 +144,19 @@ impl Schedule {
         } else {
             (2 + random.index(2), 16 + random.index(34))
         };
-        let steps = (0..length).map(|_| Step::draw(&mut random, troubles, 0));
+        let focus = [
+            Focus::Everything,
+            Focus::Ownership,
+            Focus::Leases,
+            Focus::Values,
+            Focus::Structure,
+        ][random.index(5)];
+        let steps = (0..length).map(|_| Step::draw(&mut random, focus, troubles, 0));
         Self {
             seed,
             devices,
             steps: steps.collect(),
-            focus: [
-                Focus::Everything,
-                Focus::Ownership,
-                Focus::Values,
-                Focus::Structure,
-            ][random.index(4)],
+            focus,
             ending: if random.chance(3) {
                 Ending::CoreFirst
             } else {
@@ -180,7 +184,7 @@ impl Step {
 
     /// Something that goes wrong on this device.
     pub(crate) fn troubled(random: &mut Random, device: usize) -> Self {
-        let step = Self::draw(random, &[], 1);
+        let step = Self::draw(random, Focus::Everything, &[], 1);
         Self {
             device,
             faults: match step.action {
@@ -191,7 +195,7 @@ impl Step {
         }
     }
 
-    fn draw(random: &mut Random, troubles: &[Action], depth: u32) -> Self {
+    fn draw(random: &mut Random, focus: Focus, troubles: &[Action], depth: u32) -> Self {
         let action = match random.below(100) {
             0..=50 => Action::Write,
             51..=57 => Action::Claim,
@@ -217,7 +221,7 @@ impl Step {
         });
         let meanwhile = if talks && depth == 0 && random.chance(3) {
             (0..=random.below(3))
-                .map(|_| Self::draw(random, &[], depth + 1))
+                .map(|_| Self::draw(random, focus, &[], depth + 1))
                 .collect()
         } else {
             vec![]
@@ -226,7 +230,7 @@ impl Step {
             device: random.index(64),
             action,
             salt: random.number(),
-            wait_ms: draw_wait(random),
+            wait_ms: draw_wait(random, focus),
             faults,
             interrupt,
             meanwhile,
@@ -250,10 +254,11 @@ fn draw_fault(random: &mut Random) -> Fault {
     }
 }
 
-/// Mostly moments, sometimes long enough for a lease to run out.
-fn draw_wait(random: &mut Random) -> i64 {
+/// Mostly moments, sometimes long enough for a lease to run out; often, where leases matter.
+fn draw_wait(random: &mut Random, focus: Focus) -> i64 {
     i64::from(match random.below(20) {
         0..=4 => 0,
+        5..=12 if focus == Focus::Leases => 30_000 + random.below(60_000),
         5..=17 => 1 + random.below(3_000),
         18 => random.below(120_000),
         _ => random.below(1_200_000),

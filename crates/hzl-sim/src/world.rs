@@ -296,7 +296,7 @@ impl World {
         let mut random = Random::new(step.salt);
         let actor = self.actor(device, &mut random);
         let is_strict = random.chance(3);
-        let command = commands::draw_claim(&mut random, &self.tasks.borrow());
+        let command = commands::draw_claim(&mut random, self.focus, &self.tasks.borrow());
         let saw = device.known.borrow().clone();
         let told = self.run(device, step.interrupt, |ledger| {
             let intent = match ledger.intend_claim(&command, &actor) {

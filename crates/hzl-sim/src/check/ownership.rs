@@ -226,6 +226,14 @@ fn judge_lease(
             );
         }
     }
+    let lives = before.lease_until.filter(|_| change.if_expired);
+    if lives.is_some_and(|end| end >= placed.effective_ts()) {
+        let detail = format!(
+            "{} arrived before the lease was over",
+            placed.event.event_id
+        );
+        world.report(Finding::WrongLease, detail);
+    }
     let holder = before
         .claim
         .as_ref()

@@ -36,6 +36,7 @@ mod settings;
 mod sizes;
 mod tasks;
 mod text;
+mod torture;
 mod transfer;
 mod transitions;
 mod undo;
