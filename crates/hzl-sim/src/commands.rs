@@ -24,7 +24,9 @@ const OWNERSHIP: &[u32] = &[
 ];
 const LEASES: &[u32] = &[0, 1, 4, 4, 5, 5, 18, 18, 18];
 const VALUES: &[u32] = &[22];
-const STRUCTURE: &[u32] = &[27, 28, 29, 30, 31, 32, 33, 34, 37, 38, 39, 40, 41, 42];
+const STRUCTURE: &[u32] = &[
+    27, 28, 29, 30, 29, 30, 31, 32, 33, 34, 37, 38, 37, 38, 39, 40, 39, 40, 41, 42,
+];
 
 /// Draws a command. Most tasks it names exist; many wishes are refused, and that is part of it.
 pub(crate) fn draw(
@@ -41,7 +43,7 @@ pub(crate) fn draw(
     let task_id = hot.cloned().unwrap_or_else(|| pick(random, tasks));
     let transition = Transition {
         task_id: task_id.clone(),
-        comment: random.chance(4).then(|| "because".to_owned()),
+        comment: random.chance(4).then(|| "poison".to_owned()),
     };
     let (half, is_forced) = (random.chance(2), random.chance(3));
     // New tasks are the rarer the more there are.

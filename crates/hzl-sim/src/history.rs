@@ -33,6 +33,8 @@ pub struct History {
     /// In the order of writing.
     pub events: Vec<Written>,
     by_id: BTreeMap<String, usize>,
+    /// Claims that were refused after the cloud was asked.
+    pub refused: Vec<usize>,
     /// Claims that the cloud confirmed.
     pub confirmed: Vec<usize>,
 }

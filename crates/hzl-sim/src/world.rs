@@ -53,6 +53,8 @@ pub struct World {
     /// The server's clock has been wrong at some time.
     pub(crate) was_cloud_clock_wrong: Cell<bool>,
     pub(crate) has_old_events: Cell<bool>,
+    /// Some device has had a line that hardly let anything through.
+    pub(crate) had_narrow_line: Cell<bool>,
     pub(crate) is_poisoned: Cell<bool>,
     set_something_aside: Cell<bool>,
     limits: Limits,
@@ -83,6 +85,7 @@ impl World {
             was_rewound: Cell::new(false),
             was_cloud_clock_wrong: Cell::new(false),
             has_old_events: Cell::new(false),
+            had_narrow_line: Cell::new(false),
             is_poisoned: Cell::new(false),
             set_something_aside: Cell::new(false),
             limits: Limits {
@@ -149,6 +152,9 @@ impl World {
             Action::PlantJunk => foreign::plant_junk(self, step.salt),
         }
         self.learn(&device);
+        if matches!(step.action, Action::Sync | Action::Claim) {
+            check::commands_whole(self, &device);
+        }
         check::after_step(self, &device);
     }
 
@@ -313,7 +319,12 @@ impl World {
             let made = |outcome, is_confirmed| Ok(Some((outcome, is_confirmed)));
             match ledger.judge_intent(&intent)? {
                 Standing::Made(outcome) => return made(outcome, true),
-                Standing::Lost => return Ok(None),
+                Standing::Lost => {
+                    let mut history = self.history.borrow_mut();
+                    let at = history.find(intent.outgoing.event.event_id.as_str());
+                    history.refused.extend(at);
+                    return Ok(None);
+                }
                 Standing::Open => {}
             }
             if asked.as_ref().is_ok_and(|report| !report.claim_unasked) {

@@ -127,9 +127,6 @@ pub fn is_current(events: &Connection, cache: &Connection) -> Result<bool> {
         // A rebuild of an empty log leaves a cursor before its first row.
         (Some(cursor), end) => {
             let end = end.map_or_else(|| (0, EventId::new("")), |end| (end.rowid, end.event_id));
-            if is_planted(Bug::CacheCursorByRowOnly) {
-                return Ok(cursor.rowid == end.0 && cursor.seq == state.cursor_seq);
-            }
             (cursor.rowid, cursor.event_id) == end
                 && cursor.seq == state.cursor_seq
                 && cursor.generation == state.generation
@@ -150,7 +147,8 @@ fn distance(events: &Connection, cache: &Connection, state: &SyncState) -> Resul
     };
     let same_history = cursor.generation == state.generation
         && cursor.seq <= state.cursor_seq
-        && log::find_event_id(events, cursor.rowid)?.as_ref() == Some(&cursor.event_id);
+        && (log::find_event_id(events, cursor.rowid)?.as_ref() == Some(&cursor.event_id)
+            || is_planted(Bug::CacheCursorByRowOnly));
     let many = end.rowid - cursor.rowid > REBUILD_FROM_EVENTS
         || (same_history && cursor.seq != state.cursor_seq && settled_many(events, cursor.seq)?);
     Ok(if !same_history || many {

@@ -12,7 +12,6 @@ mod network;
 mod outages;
 mod quarantine;
 mod random;
-mod schedules;
 mod slow_links;
 mod storms;
 mod sync_round_trip;

@@ -49,10 +49,6 @@ pub(crate) struct World<M> {
     pub(crate) random: Random,
     acknowledged: BTreeSet<String>,
     tasks: Vec<TaskId>,
-    /// The cloud has lost events: syncs are to heal that.
-    pub(crate) rewound: bool,
-    /// There are copies of disks.
-    copied: bool,
 }
 
 impl<M: Meeting> World<M> {
@@ -63,8 +59,6 @@ impl<M: Meeting> World<M> {
             random: Random::new(seed),
             acknowledged: BTreeSet::new(),
             tasks: vec![],
-            rewound: false,
-            copied: false,
         }
     }
 
@@ -104,25 +98,17 @@ impl<M: Meeting> World<M> {
 
     fn options(&self) -> SyncOptions {
         SyncOptions {
-            reset: self.rewound,
             merge: true,
             ..SyncOptions::default()
         }
     }
 
     fn has_no_false_clone(&self, report: &Report) {
-        assert!(self.copied || !report.became_clone, "no disk was copied");
+        assert!(!report.became_clone, "no disk was copied");
     }
 
     pub(crate) fn compare_with_rebuild(&mut self, at: usize) {
         self.devices[at].hash();
-    }
-
-    /// Copies a disk.
-    pub(crate) fn copy(&mut self, at: usize) {
-        let copy = self.devices[at].copy();
-        self.devices.push(copy);
-        self.copied = true;
     }
 
     /// A random wish; many are refused, and then nothing may have happened.

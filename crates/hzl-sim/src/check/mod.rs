@@ -4,7 +4,7 @@ mod end;
 mod ownership;
 mod values;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use hzl_store::catch_up;
@@ -12,7 +12,7 @@ use hzl_store::digest::StateSum;
 use hzl_store::ledger::Ledger;
 use hzl_store::log::StoredEvent;
 use hzl_store::projector;
-use hzl_store::state::SyncState;
+use hzl_store::state::{self, Key, SyncState};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
@@ -36,6 +36,35 @@ pub(crate) fn after_step(world: &World, device: &Rc<Device>) {
     let state = state(world, device);
     device.checked.replace(place);
     world.note(&|| state.map_or_else(String::new, |state| state.to_string()));
+}
+
+/// The cloud holds a command as a whole or not at all. On a line that hardly lets anything through, and
+/// behind an event that was set aside, it may be sent in parts.
+pub(crate) fn commands_whole(world: &World, device: &Rc<Device>) {
+    let rows = device.look(|ledger| state::number(&ledger.files().events, Key::StepRows));
+    let is_narrow = rows.is_ok_and(|rows| rows > 0 && rows < 16);
+    world
+        .had_narrow_line
+        .set(world.had_narrow_line.get() || is_narrow);
+    if world.had_narrow_line.get() || world.had_troubled_order() || world.was_rewound.get() {
+        return;
+    }
+    let cloud = world.cloud_event_ids();
+    let history = world.history.borrow();
+    let mut commands: BTreeMap<&str, [u32; 2]> = BTreeMap::new();
+    for written in &history.events {
+        let Some(command) = written.event.causation_id.as_deref() else {
+            continue;
+        };
+        let is_there = cloud.iter().any(|id| id == written.event.event_id.as_str());
+        commands.entry(command).or_default()[usize::from(is_there)] += 1;
+    }
+    if let Some((command, _)) = commands
+        .into_iter()
+        .find(|(_, [away, there])| *away > 0 && *there > 0)
+    {
+        world.report(Finding::CommandSplit, command.to_owned());
+    }
 }
 
 /// Where log and projections stand: a step that moves neither need not be looked at.

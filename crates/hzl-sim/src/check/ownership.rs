@@ -129,6 +129,10 @@ pub(super) fn check(world: &World, task: &Folded) {
                 placed.event.event_id.to_string(),
             );
         }
+        if history.refused.contains(&index) && !world.was_rewound.get() {
+            let detail = format!("{} was refused, and is there", placed.event.event_id);
+            world.report(Finding::WroteAndFailed, detail);
+        }
         if is_confirmed && !placed.event.is_legacy() {
             world.report(
                 Finding::ConfirmedClaimLost,
