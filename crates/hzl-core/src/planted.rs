@@ -63,8 +63,6 @@ bugs! {
     CacheCursorSavedFirst,
     /// A pull folds the new events of a task behind what is stored of it.
     PulledEventsAppended,
-    /// Names in the tail keep their meaning when a rename arrives before it.
-    TailNotFoldedAgain,
     /// Events go on whose task has an event set aside.
     QuarantineHoldsNothing,
     /// A chunk may end in the middle of a command.
@@ -75,8 +73,6 @@ bugs! {
     IntentForgotten,
     /// What a rewind made tail again goes behind the rest of the tail.
     ResentLast,
-    /// What a rewind made tail again goes out as this device's.
-    ResentAsMine,
     // ---- the protocol
     /// A push does not depend on anything.
     PushUnconditional,

@@ -218,7 +218,7 @@ fn writes(statement: &Statement) -> bool {
     !statement.sql.trim_start().starts_with("select")
 }
 
-fn lost() -> RemoteError {
+pub(crate) fn lost() -> RemoteError {
     RemoteError::Timeout {
         host: "cloud".to_owned(),
         phase: Phase::Reply,

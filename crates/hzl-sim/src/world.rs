@@ -509,7 +509,7 @@ impl World {
         let sql = if self.is_poisoned.get() {
             "drop trigger if exists poison"
         } else {
-            "create trigger poison before insert on hzl_events when new.data like '%poison%'
+            "create trigger poison before insert on hzl_events when new.data like '%poison%' or new.data like '%\"to\":\"in_progress\"%'
              begin select raise(abort, 'refused'); end"
         };
         self.cloud.tamper(sql, vec![], self.now_ms());
@@ -656,10 +656,10 @@ impl Remote for Line<'_> {
         let world = self.world;
         let interrupt = interrupt::arm(None);
         if self.requests > check::MOST_REQUESTS {
-            world.report(
-                Finding::TooManyRequests,
-                format!("{} in one sync", self.requests),
-            );
+            let detail = format!("{} in one sync", self.requests);
+            world.report(Finding::TooManyRequests, detail);
+            interrupt::arm(interrupt);
+            return Err(crate::cloud::lost());
         }
         // What a sync writes itself is in the log before it is sent.
         world.learn(self.device);

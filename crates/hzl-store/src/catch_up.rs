@@ -277,11 +277,8 @@ fn refold_touched(
         .on(events, context)?;
     let projects = load_projects(events, state)?;
     let mut projector = Projector::new(cache)?;
-    let renamed = touched.remove(hzl_core::event::PROJECT_TASK_ID);
-    if renamed {
+    if touched.remove(hzl_core::event::PROJECT_TASK_ID) {
         projector.store_projects(&projects)?;
-    }
-    if renamed && !is_planted(Bug::TailNotFoldedAgain) {
         // A rename that arrived stands before the tail: names in the tail may mean other projects now.
         let settled = crate::state::number(events, crate::state::Key::SettledRowid)?;
         let mut statement = events.prepare_cached(IN_TAIL).on(events, context)?;

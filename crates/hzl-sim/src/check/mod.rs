@@ -22,7 +22,7 @@ use crate::verdict::Finding;
 use crate::world::World;
 
 /// More than any sync needs here, whatever goes wrong.
-pub(crate) const MOST_REQUESTS: u64 = 2_000;
+pub(crate) const MOST_REQUESTS: u64 = 500;
 
 /// What must hold at any time.
 pub(crate) fn after_step(world: &World, device: &Rc<Device>) {

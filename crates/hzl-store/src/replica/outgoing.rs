@@ -140,7 +140,6 @@ fn read_outgoing(
                 let resent: bool = row.get(16)?;
                 let kept: Option<String> = row.get(14)?;
                 let device = match (resent, event.epoch) {
-                    (true, _) if is_planted(Bug::ResentAsMine) => Some(device.clone()),
                     (true, _) => kept.map(DeviceId::new),
                     (false, Some(_)) => Some(device.clone()),
                     (false, None) => None,
