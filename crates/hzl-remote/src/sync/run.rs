@@ -176,6 +176,7 @@ fn whole(
         step,
         page_rows: 0,
         chunk_events: 0,
+        is_halved: false,
         busy: 0,
         idle: 0,
         announce: true,
@@ -232,6 +233,8 @@ pub(super) struct Run<'a> {
     page_rows: u32,
     /// The same, or less after a chunk that was refused.
     chunk_events: usize,
+    /// Chunks are smaller than they might be, since one was refused.
+    is_halved: bool,
     busy: u32,
     idle: u32,
     pub(super) announce: bool,
@@ -405,7 +408,7 @@ impl Run<'_> {
         let mut chunk = self
             .ledger
             .list_outgoing(self.chunk_events.min(CHUNK_EVENTS))?;
-        if self.chunk_events < self.options.limits.chunk_events {
+        if self.is_halved || self.chunk_events < self.options.limits.chunk_events {
             // A chunk that was refused or did not get through becomes smaller, in the middle of a
             // command if it must be.
             chunk.truncate(self.chunk_events.max(1));
@@ -471,9 +474,9 @@ impl Run<'_> {
         if let [culprit] = chunk {
             self.ledger.quarantine(culprit, reason)?;
             self.report.quarantined += 1;
-            self.chunk_events = self.most_events();
+            (self.chunk_events, self.is_halved) = (self.most_events(), false);
         } else if !is_planted(Bug::CulpritNotSought) {
-            self.chunk_events = chunk.len() / 2;
+            (self.chunk_events, self.is_halved) = (chunk.len() / 2, true);
         }
         Ok(())
     }
@@ -486,7 +489,7 @@ impl Run<'_> {
         chunk: &[Outgoing],
     ) -> Result<Option<SqlError>, SyncError> {
         let Err(error) = outcome else {
-            self.chunk_events = self.most_events();
+            (self.chunk_events, self.is_halved) = (self.most_events(), false);
             if is_planted(Bug::PushAnswerFinal) {
                 self.forget(chunk)?;
             }

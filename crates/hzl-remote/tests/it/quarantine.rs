@@ -5,7 +5,9 @@
     reason = "a helper that fails has failed its test"
 )]
 
+use hzl_core::command::{Command, Transition};
 use hzl_core::task::Status;
+use hzl_remote::sync::run::Limits;
 use hzl_remote::sync::{Report, SyncOptions, sync};
 use hzl_store::query::quarantine::{self, Way};
 
@@ -176,4 +178,31 @@ fn an_event_whose_id_was_taken_is_listed_with_its_new_one() {
     assert!(cloud.event_ids().contains(&new_id.as_str().to_owned()));
     assert!(b.task(&task).is_some(), "it counts everywhere");
     assert_eq!(a.hash(), b.hash());
+}
+
+#[test]
+fn a_command_that_is_longer_than_a_chunk_is_halved_as_well() {
+    let cloud = ModelCloud::new();
+    let mut a = Device::new();
+    let task_id = a.add("sick");
+    exchange(&mut a, &cloud);
+    cloud.refuse("poison");
+    let complete = Command::CompleteTask(Transition {
+        task_id: task_id.clone(),
+        comment: Some("poison".to_owned()),
+    });
+    a.claim(&task_id, "ann");
+    assert_eq!(a.execute(&complete, "ann").events.len(), 2);
+    let limits = Limits {
+        chunk_events: 1,
+        ..Limits::default()
+    };
+    let options = SyncOptions {
+        limits,
+        ..SyncOptions::default()
+    };
+    let mut line = cloud.line(vec![]);
+    let report = sync(&mut a.ledger, &mut line, &options, &mut |_| {}).unwrap();
+    assert_eq!(report.quarantined, 1);
+    assert!(!a.ledger.has_outgoing().unwrap());
 }
