@@ -254,6 +254,18 @@ impl InMemory {
         Self { conn, now_ms }
     }
 
+    /// The database itself, for what no hzl would do to it.
+    #[must_use]
+    pub const fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Runs statements, each on its own, at this time.
+    pub fn execute(&self, statements: &[Statement], now: Timestamp) -> Vec<Outcome> {
+        self.now_ms.store(now.millis(), Ordering::Relaxed);
+        statements.iter().map(|one| self.run_one(one)).collect()
+    }
+
     fn run_one(&self, statement: &Statement) -> Outcome {
         self.query(statement).map_err(|error| SqlError {
             code: match error.sqlite_error_code() {
@@ -298,8 +310,7 @@ impl Database for InMemory {
         statements: &[Statement],
         now: Timestamp,
     ) -> Result<Vec<Outcome>, RemoteError> {
-        self.now_ms.store(now.millis(), Ordering::Relaxed);
-        Ok(statements.iter().map(|one| self.run_one(one)).collect())
+        Ok(self.execute(statements, now))
     }
 }
 

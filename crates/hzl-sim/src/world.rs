@@ -10,9 +10,10 @@ use hzl_core::ids::TaskId;
 use hzl_core::time::Timestamp;
 use hzl_remote::error::RemoteError;
 use hzl_remote::hrana::{Outcome, Statement};
-use hzl_remote::sync::run::{Limits, Remote, claim};
+use hzl_remote::sync::claim::{Fallback, Told, claim, conclude};
+use hzl_remote::sync::run::{Limits, Remote};
 use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
-use hzl_store::intent::{Intended, Standing};
+use hzl_store::intent::Intended;
 use hzl_store::interrupt::{self, Died, Interrupt};
 use hzl_store::ledger::{self, ExecuteError, Ledger};
 use hzl_store::log::{self, StoredEvent};
@@ -301,7 +302,11 @@ impl World {
     fn claim(&self, device: &Rc<Device>, step: &Step) {
         let mut random = Random::new(step.salt);
         let actor = self.actor(device, &mut random);
-        let is_strict = random.chance(3);
+        let fallback = if random.chance(3) {
+            Fallback::Nothing
+        } else {
+            Fallback::Here
+        };
         let command = commands::draw_claim(&mut random, self.focus, &self.tasks.borrow());
         let saw = device.known.borrow().clone();
         let told = self.run(device, step.interrupt, |ledger| {
@@ -316,29 +321,17 @@ impl World {
                 &intent.outgoing,
                 &self.options(false),
             );
-            let made = |outcome, is_confirmed| Ok(Some((outcome, is_confirmed)));
-            match ledger.judge_intent(&intent)? {
-                Standing::Made(outcome) => return made(outcome, true),
-                Standing::Lost => {
+            Ok(match conclude(ledger, &intent, asked, fallback)? {
+                Told::Confirmed(outcome) => Some((outcome, true)),
+                Told::Provisional(outcome) => Some((outcome, false)),
+                Told::Unanswered(_) => None,
+                Told::TooLate => {
                     let mut history = self.history.borrow_mut();
                     let at = history.find(intent.outgoing.event.event_id.as_str());
                     history.refused.extend(at);
-                    return Ok(None);
+                    None
                 }
-                Standing::Open => {}
-            }
-            if asked.as_ref().is_ok_and(|report| !report.claim_unasked) {
-                ledger.forget_intent(&intent)?;
-                return Ok(None);
-            }
-            if is_strict {
-                ledger.abandon_intent(&intent)?;
-                return Ok(None);
-            }
-            match ledger.claim_locally(&intent)? {
-                Standing::Made(outcome) => made(outcome, false),
-                Standing::Lost | Standing::Open => Ok(None),
-            }
+            })
         });
         self.learn(device);
         let told: Option<Result<_, hzl_store::Error>> = told;

@@ -11,9 +11,11 @@ use hzl_core::command::Command;
 use hzl_remote::http::Timeouts;
 use hzl_remote::sync::Session;
 use hzl_remote::sync::Target;
+use hzl_remote::sync::claim::Fallback;
+use hzl_remote::sync::claim::Told;
+use hzl_remote::sync::claim::conclude;
 use hzl_remote::sync::session;
 use hzl_store::intent::Intended;
-use hzl_store::intent::Standing;
 use hzl_store::ledger::ExecuteError;
 use hzl_store::ledger::Ledger;
 use hzl_store::ledger::Outcome;
@@ -137,7 +139,10 @@ fn how(ctx: &mut Context, ledger: &Ledger) -> Result<How, CommandError> {
     }
     Ok(How::Ask(Question {
         target,
-        is_strict,
+        fallback: match is_strict {
+            true => Fallback::Nothing,
+            false => Fallback::Here,
+        },
         deadline: Instant::now() + CROWDED,
     }))
 }
@@ -167,7 +172,7 @@ fn may_ask(ctx: &Context, ledger: &Ledger, target: &Target) -> Result<bool, Comm
 
 struct Question {
     target: Target,
-    is_strict: bool,
+    fallback: Fallback,
     deadline: Instant,
 }
 
@@ -186,26 +191,17 @@ impl Question {
             let asked = self
                 .session(ledger)
                 .and_then(|mut session| session.claim(ledger, &intent.outgoing, &cloud::usual()));
-            match ledger.judge_intent(&intent)? {
-                Standing::Made(outcome) => return Ok((*outcome, ClaimState::Confirmed)),
-                // Somebody was faster; the next question is about another task, or the rules refuse.
-                Standing::Lost => continue,
-                Standing::Open => {}
-            }
-            let is_in_time = Instant::now() < self.deadline;
-            if asked.as_ref().is_ok_and(|report| !report.claim_unasked) && is_in_time {
-                // Every push was answered, and the claim is not there: the task has changed.
-                ledger.forget_intent(&intent)?;
-                continue;
-            }
-            if self.is_strict {
-                ledger.abandon_intent(&intent)?;
-                return Err(not_confirmed(asked.err(), &intent.task_id).into());
-            }
-            match ledger.claim_locally(&intent)? {
-                Standing::Made(outcome) => return Ok((*outcome, ClaimState::Provisional)),
-                Standing::Lost | Standing::Open if is_in_time => {}
-                Standing::Lost | Standing::Open => {
+            match conclude(ledger, &intent, asked, self.fallback)? {
+                Told::Confirmed(outcome) => return Ok((*outcome, ClaimState::Confirmed)),
+                Told::Provisional(outcome) => return Ok((*outcome, ClaimState::Provisional)),
+                Told::Unanswered(error) => {
+                    return Err(not_confirmed(error, &intent.task_id).into());
+                }
+                Told::TooLate if Instant::now() < self.deadline => {}
+                Told::TooLate if self.fallback == Fallback::Nothing => {
+                    return Err(not_confirmed(None, &intent.task_id).into());
+                }
+                Told::TooLate => {
                     let outcome = ledger.execute(command, actor)?;
                     return Ok((outcome, ClaimState::Provisional));
                 }

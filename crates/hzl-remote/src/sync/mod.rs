@@ -2,6 +2,7 @@
 //!
 //! - [`wire`]: the tables and statements of the cloud, and their replies
 //! - [`plan`]: pure: what a reply means and what to do next
+//! - [`claim`]: a claim that the cloud decides
 //! - [`run`]: carries plans out on a ledger and a cloud; joining and healing are in `heal`,
 //!   what devices tell one another in `announce`
 //! - [`session`]: a sync with its bookkeeping: what `status` shows, and when to try again
@@ -12,6 +13,7 @@
 //! has brought it back. So any request may be lost, repeated or cut, at any byte.
 
 mod announce;
+pub mod claim;
 pub mod error;
 mod heal;
 pub mod plan;

@@ -6,12 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use hzl_core::ids::{EventId, TaskId};
+use hzl_core::ids::EventId;
 use hzl_core::planted::{Bug, is_planted};
-use hzl_core::task::Status;
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
-use hzl_store::log;
 use hzl_store::replica::{CHUNK_EVENTS, Outgoing};
 use hzl_store::state::Key;
 
@@ -127,8 +125,6 @@ pub struct Report {
 }
 
 pub(super) const PAGE_ROWS: u32 = MAX_STEP_ROWS;
-/// How often a claim is pushed; more than once only when this device pushes something else meanwhile.
-const CLAIM_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 20;
 /// Rounds in which nothing moves before a sync gives up; one is normal after a refused push.
 const IDLE_ROUNDS: u32 = 3;
@@ -146,21 +142,7 @@ pub fn sync(
     whole(ledger, remote, options, |run| run.until_clean(on_progress))
 }
 
-/// Asks the cloud for a claim, after sending what waits, and brings the projections up to date. Whether
-/// the claim was made is then in the log: see [`Ledger::judge_intent`].
-///
-/// # Errors
-/// See [`SyncError`]; the cloud may have the claim all the same.
-pub fn claim(
-    ledger: &mut Ledger,
-    remote: &mut dyn Remote,
-    claim: &Outgoing,
-    options: &SyncOptions,
-) -> Result<Report, SyncError> {
-    whole(ledger, remote, options, |run| run.claim(claim))
-}
-
-fn whole(
+pub(super) fn whole(
     ledger: &mut Ledger,
     remote: &mut dyn Remote,
     options: &SyncOptions,
@@ -230,7 +212,7 @@ pub(super) struct Run<'a> {
     /// How much goes well.
     pub(super) step: Step,
     /// The same, or less after a page that the server found too large.
-    page_rows: u32,
+    pub(super) page_rows: u32,
     /// The same, or less after a chunk that was refused.
     chunk_events: usize,
     /// Chunks are smaller than they might be, since one was refused.
@@ -272,80 +254,8 @@ impl Run<'_> {
         }
     }
 
-    /// Pushes the claim behind the tail, and pulls until it is known whether it is there. A push that
-    /// was refused for another reason than the task's is repeated.
-    fn claim(&mut self, claim: &Outgoing) -> Result<(), SyncError> {
-        for _ in 0..CLAIM_TRIES {
-            while !self.tail_is_empty()? {
-                self.round()?;
-            }
-            // The view first: what was pulled up to it, the cloud does not compare with.
-            let view = self.view()?;
-            self.report.claim_unasked = view.membership.joined.is_none()
-                || self.report.pull_only
-                || self.ledger.holds_back(&claim.event.task_id)?;
-            if self.report.claim_unasked || self.is_decided(claim)? {
-                return Ok(());
-            }
-            let page = self.claim_round(&view, claim)?;
-            let mut round = page;
-            while round == Round::Again {
-                round = self.round()?;
-            }
-            if self.is_decided(claim)? {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    fn claim_round(&mut self, view: &View, claim: &Outgoing) -> Result<Round, SyncError> {
-        let cursor = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
-        let statements = [
-            wire::push_claim(claim, &self.condition(view)?),
-            wire::pull(cursor, self.page_rows),
-        ];
-        let sent_at = self.ledger.now();
-        let outcomes = match self.remote.pipeline(&statements) {
-            Err(RemoteError::Forbidden { .. }) => {
-                (self.report.pull_only, self.report.claim_unasked) = (true, true);
-                return Ok(Round::Clean);
-            }
-            outcomes => outcomes?,
-        };
-        let clock = (sent_at, self.ledger.now());
-        let mut outcomes = outcomes.into_iter();
-        if let Some(Err(error)) = outcomes.next() {
-            match error.kind() {
-                SqlErrorKind::ReadOnly => {
-                    (self.report.pull_only, self.report.claim_unasked) = (true, true);
-                }
-                SqlErrorKind::Busy => self.wait_for_others(SyncError::Sql(error))?,
-                SqlErrorKind::NoSuchTable => {}
-                SqlErrorKind::Constraint | SqlErrorKind::TooBig | SqlErrorKind::Other => {
-                    return Err(SyncError::Sql(error));
-                }
-            }
-        }
-        let pulled = outcomes.next().ok_or_else(|| bad_reply("it has no page"))?;
-        self.after_pull(view, pulled, clock, &[])
-    }
-
-    /// Whether the claim has arrived, or the task is no longer as it was.
-    fn is_decided(&mut self, claim: &Outgoing) -> Result<bool, SyncError> {
-        let log = &self.ledger.files().events;
-        if self.report.pull_only || log::find_stored(log, &claim.event.event_id)?.is_some() {
-            return Ok(true);
-        }
-        let task_id = TaskId::from(claim.event.task_id.as_str());
-        let task = self
-            .ledger
-            .read(|cache| hzl_store::projector::find_task(cache, &task_id))?;
-        Ok(task.is_none_or(|stored| stored.task.status != Status::Ready))
-    }
-
     /// One request: push a chunk, pull a page.
-    fn round(&mut self) -> Result<Round, SyncError> {
+    pub(super) fn round(&mut self) -> Result<Round, SyncError> {
         let view = self.view()?;
         let chunk = self.next_chunk(&view)?;
         let mut statements = vec![];
@@ -396,7 +306,7 @@ impl Run<'_> {
         }
     }
 
-    fn view(&self) -> Result<View, SyncError> {
+    pub(super) fn view(&self) -> Result<View, SyncError> {
         Ok(View::of(self.ledger)?)
     }
 
@@ -416,7 +326,7 @@ impl Run<'_> {
         Ok(chunk)
     }
 
-    fn condition(&self, view: &View) -> Result<PushCondition, SyncError> {
+    pub(super) fn condition(&self, view: &View) -> Result<PushCondition, SyncError> {
         Ok(PushCondition {
             anchor: view.cursor.clone(),
             device: self.ledger.sync_state()?.device,
@@ -511,7 +421,7 @@ impl Run<'_> {
         Ok(None)
     }
 
-    fn after_pull(
+    pub(super) fn after_pull(
         &mut self,
         view: &View,
         outcome: Outcome,
@@ -641,7 +551,7 @@ impl Run<'_> {
         chunk_of(self.step).min(self.options.limits.chunk_events)
     }
 
-    fn tail_is_empty(&self) -> Result<bool, SyncError> {
+    pub(super) fn tail_is_empty(&self) -> Result<bool, SyncError> {
         Ok(self.report.pull_only || !self.ledger.has_outgoing()?)
     }
 

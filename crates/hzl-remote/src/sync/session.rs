@@ -6,10 +6,11 @@ use hzl_store::replica::Outgoing;
 use hzl_store::state::{self, Key};
 use serde::{Deserialize, Serialize};
 
+use super::claim;
 use super::error::{SyncError, SyncErrorKind};
 use super::plan::{Verdict, View, judge};
 use super::policy::History;
-use super::run::{self, Progress, Report, SyncOptions, sync};
+use super::run::{Progress, Report, SyncOptions, sync};
 use super::verify::{self, LogCheck};
 use super::wire;
 use crate::endpoint::{Endpoint, InsecureHttp};
@@ -98,14 +99,14 @@ impl Session {
     /// Asks the cloud for a claim, and notes how it went.
     ///
     /// # Errors
-    /// As [`run::claim`].
+    /// As [`claim::claim`].
     pub fn claim(
         &mut self,
         ledger: &mut Ledger,
         claim: &Outgoing,
         options: &SyncOptions,
     ) -> Result<Report, SyncError> {
-        let result = run::claim(ledger, &mut self.hrana, claim, options);
+        let result = claim::claim(ledger, &mut self.hrana, claim, options);
         self.note(ledger, &result)?;
         result
     }

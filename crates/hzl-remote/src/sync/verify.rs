@@ -148,7 +148,7 @@ fn read_page(
             SqlErrorKind::TooBig if *page_rows > 1 => *page_rows /= 2,
             SqlErrorKind::Busy if busy < BUSY_TRIES => {
                 busy += 1;
-                std::thread::sleep(std::time::Duration::from_millis(u64::from(5 * busy)));
+                remote.pause(std::time::Duration::from_millis(u64::from(5 * busy)));
             }
             _ => return Err(SyncError::Sql(error)),
         }

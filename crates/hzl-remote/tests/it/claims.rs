@@ -8,12 +8,13 @@
 use hzl_core::command::{Actor, ClaimTask, Command, StealTask, Transition};
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
-use hzl_remote::sync::run::{Remote, claim};
-use hzl_remote::sync::{Report, SyncOptions, sync};
-use hzl_store::intent::{Intended, Standing};
+use hzl_remote::sync::claim::{self, Fallback, conclude};
+use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::{SyncOptions, sync};
+use hzl_store::intent::Intended;
 
 use crate::devices::Device;
-use crate::model_cloud::{Fault, ModelCloud};
+use crate::model_cloud::{Fault, ModelCloud, exchange};
 
 /// What a claimer is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,24 +25,6 @@ pub(crate) enum Told {
     Failed,
 }
 
-/// How a claimer goes on when nobody has answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Manner {
-    Auto,
-    Strict,
-}
-
-fn exchange(device: &mut Device, cloud: &ModelCloud) -> Report {
-    let options = SyncOptions::default();
-    sync(
-        &mut device.ledger,
-        &mut cloud.line(vec![]),
-        &options,
-        &mut |_| {},
-    )
-    .unwrap()
-}
-
 /// Claims as a command does with `sync.claims: auto`.
 pub(crate) fn ask(
     device: &mut Device,
@@ -49,7 +32,7 @@ pub(crate) fn ask(
     task_id: &TaskId,
     agent: &str,
 ) -> Told {
-    ask_in(Manner::Auto, device, remote, task_id, agent)
+    ask_in(Fallback::Here, device, remote, task_id, agent)
 }
 
 /// Claims as a command does with `sync.claims: strict`.
@@ -59,11 +42,11 @@ fn ask_strictly(
     task_id: &TaskId,
     agent: &str,
 ) -> Told {
-    ask_in(Manner::Strict, device, remote, task_id, agent)
+    ask_in(Fallback::Nothing, device, remote, task_id, agent)
 }
 
 fn ask_in(
-    manner: Manner,
+    fallback: Fallback,
     device: &mut Device,
     remote: &mut dyn Remote,
     task_id: &TaskId,
@@ -83,26 +66,15 @@ fn ask_in(
         Err(_) => return Told::Refused,
     };
     let options = SyncOptions::default();
-    let asked = claim(&mut device.ledger, remote, &intent.outgoing, &options);
-    match device.ledger.judge_intent(&intent).unwrap() {
-        Standing::Made(outcome) => {
+    let asked = claim::claim(&mut device.ledger, remote, &intent.outgoing, &options);
+    match conclude(&mut device.ledger, &intent, asked, fallback).unwrap() {
+        claim::Told::Confirmed(outcome) => {
             assert_eq!(outcome.after[task_id].task.agent.as_deref(), Some(agent));
-            return Told::Confirmed;
+            Told::Confirmed
         }
-        Standing::Lost => return Told::Refused,
-        Standing::Open if asked.as_ref().is_ok_and(|report| !report.claim_unasked) => {
-            device.ledger.forget_intent(&intent).unwrap();
-            return Told::Refused;
-        }
-        Standing::Open if manner == Manner::Strict => {
-            device.ledger.abandon_intent(&intent).unwrap();
-            return Told::Failed;
-        }
-        Standing::Open => {}
-    }
-    match device.ledger.claim_locally(&intent).unwrap() {
-        Standing::Made(_) => Told::Provisional,
-        Standing::Lost | Standing::Open => Told::Refused,
+        claim::Told::Provisional(_) => Told::Provisional,
+        claim::Told::TooLate => Told::Refused,
+        claim::Told::Unanswered(_) => Told::Failed,
     }
 }
 
@@ -351,7 +323,7 @@ fn a_claim_that_arrives_just_before_it_is_given_up_is_given_back_as_well() {
     };
     let mut line = cloud.line(vec![Some(Fault::ReplyLost)]);
     let options = SyncOptions::default();
-    claim(&mut a.ledger, &mut line, &intent.outgoing, &options).unwrap_err();
+    claim::claim(&mut a.ledger, &mut line, &intent.outgoing, &options).unwrap_err();
     // Another process of this device syncs at this moment.
     assert_eq!(exchange(&mut a, &cloud).released, 0);
     a.ledger.abandon_intent(&intent).unwrap();

@@ -5,11 +5,15 @@
     reason = "a helper that fails has failed its test"
 )]
 
-use hzl_remote::error::{Phase, RemoteError, SqlError};
-use hzl_remote::hrana::{Outcome, Rows, Statement, Value};
+use hzl_remote::error::{Phase, RemoteError};
+use hzl_remote::hrana::{Outcome, Statement};
 use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::{Report, SyncOptions, sync};
+use hzl_sim::cloud::InMemory;
+use hzl_store::source::{Clock as _, SystemClock};
 use rusqlite::Connection;
-use rusqlite::types::{Value as SqlValue, ValueRef};
+
+use crate::devices::Device;
 
 /// What happens to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +26,14 @@ pub(crate) enum Fault {
 
 /// The database that devices share.
 pub(crate) struct ModelCloud {
-    conn: Connection,
+    database: InMemory,
+}
+
+/// A sync that nothing disturbs.
+pub(crate) fn exchange(device: &mut Device, cloud: &ModelCloud) -> Report {
+    let options = SyncOptions::default();
+    let mut line = cloud.line(vec![]);
+    sync(&mut device.ledger, &mut line, &options, &mut |_| {}).unwrap()
 }
 
 /// One device's connection to it.
@@ -36,8 +47,12 @@ pub(crate) struct Line<'cloud> {
 impl ModelCloud {
     pub(crate) fn new() -> Self {
         Self {
-            conn: Connection::open_in_memory().unwrap(),
+            database: InMemory::new(),
         }
+    }
+
+    fn conn(&self) -> &Connection {
+        self.database.connection()
     }
 
     pub(crate) fn line(&self, mut faults: Vec<Option<Fault>>) -> Line<'_> {
@@ -52,7 +67,7 @@ impl ModelCloud {
     /// The ids of all events there, by sequence.
     pub(crate) fn event_ids(&self) -> Vec<String> {
         let mut statement = self
-            .conn
+            .conn()
             .prepare("select event_id from hzl_events order by seq")
             .unwrap();
         let ids = statement.query_map([], |row| row.get(0)).unwrap();
@@ -63,7 +78,7 @@ impl ModelCloud {
     pub(crate) fn status_changes(&self, task_id: &str) -> Vec<String> {
         let sql = "select json_extract(data, '$.from') || '>' || json_extract(data, '$.to')
                      from hzl_events where task_id = ?1 and type = 'status_changed' order by seq";
-        let mut statement = self.conn.prepare(sql).unwrap();
+        let mut statement = self.conn().prepare(sql).unwrap();
         let changes = statement.query_map([task_id], |row| row.get(0)).unwrap();
         changes.collect::<Result<_, _>>().unwrap()
     }
@@ -72,13 +87,13 @@ impl ModelCloud {
     pub(crate) fn announcement(&self, device: &str) -> (Option<i64>, Option<String>) {
         let sql = "select acked_seq, state_hash from hzl_devices where device_id = ?1";
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        self.conn.query_row(sql, [device], read).unwrap()
+        self.conn().query_row(sql, [device], read).unwrap()
     }
 
     /// How many devices were last seen at this time.
     pub(crate) fn seen(&self, at: &str) -> u32 {
         let sql = "select count(*) from hzl_devices where last_seen_at = ?1";
-        self.conn.query_row(sql, [at], |row| row.get(0)).unwrap()
+        self.conn().query_row(sql, [at], |row| row.get(0)).unwrap()
     }
 
     /// Refuses every event whose data contains this text.
@@ -87,20 +102,20 @@ impl ModelCloud {
             "create trigger poison before insert on hzl_events when new.data like '%{text}%'
              begin select raise(abort, 'refused'); end"
         );
-        self.conn.execute_batch(&trigger).unwrap();
+        self.conn().execute_batch(&trigger).unwrap();
     }
 
     /// Accepts everything again.
     pub(crate) fn accept(&self) {
-        self.conn.execute_batch("drop trigger poison").unwrap();
+        self.conn().execute_batch("drop trigger poison").unwrap();
     }
 
     /// Puts a row there that no hzl has written.
     pub(crate) fn plant(&self, event_id: &str, task_id: &str, kind: &str, data: &str) {
-        self.conn
+        self.conn()
             .execute_batch("pragma ignore_check_constraints = on")
             .unwrap();
-        self.conn
+        self.conn()
             .execute(
                 "insert into hzl_events (event_id, device_id, epoch, basis_seq, task_id, type,
                                          data, timestamp)
@@ -108,84 +123,33 @@ impl ModelCloud {
                 [event_id, task_id, kind, data],
             )
             .unwrap();
-        self.conn
+        self.conn()
             .execute_batch("pragma ignore_check_constraints = off")
             .unwrap();
     }
 
     /// Does to the database what no hzl would do.
     pub(crate) fn tamper(&self, sql: &str) {
-        self.conn.execute_batch(sql).unwrap();
+        self.conn().execute_batch(sql).unwrap();
     }
 
     /// Loses the last `count` rows, as a restored backup does. The next row gets a sequence that was
     /// in use before.
     pub(crate) fn rewind(&self, count: usize) {
-        self.conn
+        self.conn()
             .execute(
                 "delete from hzl_events where seq in
                    (select seq from hzl_events order by seq desc limit ?1)",
                 [i64::try_from(count).unwrap()],
             )
             .unwrap();
-        self.conn
+        self.conn()
             .execute_batch(
                 "update sqlite_sequence
                     set seq = (select coalesce(max(seq), 0) from hzl_events)
                   where name = 'hzl_events'",
             )
             .unwrap();
-    }
-
-    fn run(&self, statement: &Statement) -> Outcome {
-        self.query(statement).map_err(|error| {
-            let code = match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::ConstraintViolation) => "SQLITE_CONSTRAINT",
-                _ => "SQLITE_UNKNOWN",
-            };
-            SqlError {
-                code: code.to_owned(),
-                message: error.to_string(),
-            }
-        })
-    }
-
-    fn query(&self, statement: &Statement) -> rusqlite::Result<Rows> {
-        let mut prepared = self.conn.prepare(&statement.sql)?;
-        let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
-        let width = columns.len();
-        let args = statement.args.iter().map(|value| match value {
-            Value::Null => SqlValue::Null,
-            Value::Integer(number) => SqlValue::Integer(*number),
-            Value::Real(number) => SqlValue::Real(*number),
-            Value::Text(text) => SqlValue::Text(text.clone()),
-            Value::Blob(bytes) => SqlValue::Blob(bytes.clone()),
-        });
-        let mut rows = prepared.query(rusqlite::params_from_iter(args))?;
-        let mut read = vec![];
-        while let Some(row) = rows.next()? {
-            let value = |column| {
-                Ok(match row.get_ref(column)? {
-                    ValueRef::Null => Value::Null,
-                    ValueRef::Integer(number) => Value::Integer(number),
-                    ValueRef::Real(number) => Value::Real(number),
-                    ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-                })
-            };
-            read.push(
-                (0..width)
-                    .map(value)
-                    .collect::<rusqlite::Result<Vec<_>>>()?,
-            );
-        }
-        drop(rows);
-        drop(prepared);
-        Ok(Rows {
-            columns,
-            rows: read,
-            affected_row_count: self.conn.changes(),
-        })
     }
 }
 
@@ -201,10 +165,7 @@ impl Remote for Line<'_> {
         if fault == Some(Fault::RequestLost) {
             return Err(lost());
         }
-        let outcomes = statements
-            .iter()
-            .map(|statement| self.cloud.run(statement))
-            .collect();
+        let outcomes = self.cloud.database.execute(statements, SystemClock.now());
         if fault == Some(Fault::ReplyLost) {
             Err(lost())
         } else {

@@ -1,29 +1,13 @@
 //! Bad events, from here and from there: set aside, listed, and never in the way.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that fails has failed its test"
-)]
-
 use hzl_core::command::{Command, Transition};
 use hzl_core::task::Status;
 use hzl_remote::sync::run::Limits;
-use hzl_remote::sync::{Report, SyncOptions, sync};
+use hzl_remote::sync::{SyncOptions, sync};
 use hzl_store::query::quarantine::{self, Way};
 
 use crate::devices::Device;
-use crate::model_cloud::ModelCloud;
-
-fn exchange(device: &mut Device, cloud: &ModelCloud) -> Report {
-    let options = SyncOptions::default();
-    sync(
-        &mut device.ledger,
-        &mut cloud.line(vec![]),
-        &options,
-        &mut |_| {},
-    )
-    .unwrap()
-}
+use crate::model_cloud::{ModelCloud, exchange};
 
 #[test]
 fn an_event_the_cloud_refuses_is_set_aside_and_the_rest_goes_on() {

@@ -7,23 +7,12 @@
 
 use hzl_remote::error::{RemoteError, SqlError};
 use hzl_remote::hrana::{Outcome, Statement, Value};
+use hzl_remote::sync::SyncError;
 use hzl_remote::sync::run::Remote;
 use hzl_remote::sync::verify::{LogCheck, Wrong, verify};
-use hzl_remote::sync::{SyncError, SyncOptions, sync};
 
 use crate::devices::Device;
-use crate::model_cloud::{Line, ModelCloud};
-
-fn exchange(device: &mut Device, cloud: &ModelCloud) {
-    let options = SyncOptions::default();
-    sync(
-        &mut device.ledger,
-        &mut cloud.line(vec![]),
-        &options,
-        &mut |_| {},
-    )
-    .unwrap();
-}
+use crate::model_cloud::{Line, ModelCloud, exchange};
 
 fn check(device: &mut Device, cloud: &ModelCloud) -> LogCheck {
     verify(
