@@ -10,6 +10,7 @@ use hzl_store::source::{Clock, IdSource};
 use hzl_store::state::SyncState;
 use ulid::Ulid;
 
+use crate::disk::Disk;
 use crate::random::Random;
 
 /// What time it is, and who draws ids: shared by all devices of one simulation.
@@ -17,22 +18,20 @@ use crate::random::Random;
 pub struct Nature {
     /// True time, milliseconds since 1970.
     pub now_ms: Cell<i64>,
-    /// Keeps the names of stores apart in this process.
-    label: String,
     seed: u64,
     next: Cell<u64>,
 }
 
 impl Nature {
-    pub(crate) fn new(seed: u64, label: String, now_ms: i64) -> Rc<Self> {
+    pub(crate) fn new(seed: u64, now_ms: i64) -> Rc<Self> {
         Rc::new(Self {
             now_ms: Cell::new(now_ms),
-            label,
             seed,
             next: Cell::new(0),
         })
     }
 
+    /// A number that was not drawn before.
     fn number(&self) -> u64 {
         self.next.replace(self.next.get() + 1)
     }
@@ -57,13 +56,6 @@ impl IdSource for SimulatedIds {
         let random = u128::from(self.0.number()) << 64 | u128::from(self.0.number());
         Ulid::from_parts(millis, random).to_string()
     }
-}
-
-/// A store in memory, with the processes that have it open and do nothing. It lives as long as any
-/// process has it open.
-struct Disk {
-    name: String,
-    idle: Vec<Ledger>,
 }
 
 /// Which events of the history are in a log, by number.
@@ -149,17 +141,8 @@ impl Device {
         // Where only the log was backed up, the projections are those of the lost log.
         let disk = {
             let old = self.disk.borrow();
-            let cache = if with_cache {
-                &kept.idle[0]
-            } else {
-                &old.idle[0]
-            };
-            copy(
-                &self.nature,
-                &self.clock_error_ms,
-                &kept.idle[0],
-                Some(cache),
-            )
+            let cache = if with_cache { &kept } else { &*old };
+            self.new_copy(&self.clock_error_ms, &kept, Some(cache))
         };
         self.replace_disk(disk);
         self.was_copied.set(true);
@@ -168,16 +151,19 @@ impl Device {
 
     /// Loses the projections.
     pub(crate) fn lose_cache(&self) {
-        let process = self.process();
-        let disk = copy(&self.nature, &self.clock_error_ms, &process, None);
-        drop(process);
+        let disk = self.new_copy(&self.clock_error_ms, &self.disk.borrow(), None);
         self.replace_disk(disk);
     }
 
     fn copy_disk(&self, clock_error_ms: &Rc<Cell<i64>>) -> Disk {
-        let process = self.process();
-        let copied = copy(&self.nature, clock_error_ms, &process, Some(&process));
-        self.give_back(process);
+        let disk = self.disk.borrow();
+        self.new_copy(clock_error_ms, &disk, Some(&disk))
+    }
+
+    fn new_copy(&self, clock_error_ms: &Rc<Cell<i64>>, log: &Disk, cache: Option<&Disk>) -> Disk {
+        let (clock, ids) = senses(&self.nature, clock_error_ms);
+        let mut copied = Disk::copy_of(log, cache);
+        copied.start(clock, ids);
         copied
     }
 
@@ -192,7 +178,10 @@ impl Device {
     pub(crate) fn process(&self) -> Ledger {
         let mut disk = self.disk.borrow_mut();
         let idle = disk.idle.pop();
-        idle.unwrap_or_else(|| open(&self.nature, &self.clock_error_ms, &disk.name))
+        idle.unwrap_or_else(|| {
+            let (clock, ids) = senses(&self.nature, &self.clock_error_ms);
+            disk.open(clock, ids)
+        })
     }
 
     /// Lets a process rest.
@@ -208,8 +197,9 @@ impl Device {
         if clean && !opens_anew {
             return self.give_back(ledger);
         }
-        let name = self.disk.borrow().name.clone();
-        self.give_back(open(&self.nature, &self.clock_error_ms, &name));
+        drop(ledger);
+        let (clock, ids) = senses(&self.nature, &self.clock_error_ms);
+        self.disk.borrow_mut().start_new(clock, ids);
     }
 
     /// Looks at the disk with a process that never dies.
@@ -221,50 +211,18 @@ impl Device {
     }
 }
 
-fn new_name(nature: &Nature) -> String {
-    format!("{}-{}", nature.label, nature.number())
-}
-
-fn clock(nature: &Rc<Nature>, error_ms: &Rc<Cell<i64>>) -> Box<dyn Clock> {
-    Box::new(SimulatedClock {
+/// What a new process knows the time from, and the next ids.
+fn senses(nature: &Rc<Nature>, error_ms: &Rc<Cell<i64>>) -> (Box<dyn Clock>, Box<dyn IdSource>) {
+    let clock = SimulatedClock {
         nature: Rc::clone(nature),
         error_ms: Rc::clone(error_ms),
-    })
-}
-
-fn ids(nature: &Nature) -> Box<dyn IdSource> {
+    };
     let stream = nature.number().wrapping_mul(0xA076_1D64_78BD_642F);
-    Box::new(SimulatedIds(Random::new(nature.seed ^ stream)))
-}
-
-fn open(nature: &Rc<Nature>, error_ms: &Rc<Cell<i64>>, name: &str) -> Ledger {
-    Ledger::open_in_memory(name, clock(nature, error_ms), ids(nature))
-        .expect("a store in memory can be opened")
+    let ids = SimulatedIds(Random::new(nature.seed ^ stream));
+    (Box::new(clock), Box::new(ids))
 }
 
 fn new_disk(nature: &Rc<Nature>, error_ms: &Rc<Cell<i64>>) -> Disk {
-    let name = new_name(nature);
-    let process = open(nature, error_ms, &name);
-    Disk {
-        name,
-        idle: vec![process],
-    }
-}
-
-fn copy(
-    nature: &Rc<Nature>,
-    error_ms: &Rc<Cell<i64>>,
-    log: &Ledger,
-    cache: Option<&Ledger>,
-) -> Disk {
-    let name = new_name(nature);
-    let cache = cache.map(Ledger::files);
-    let copied = log.files().copy_to_memory(&name, cache);
-    let copied = copied.expect("a store in memory can be copied");
-    let process = open(nature, error_ms, &name);
-    drop(copied);
-    Disk {
-        name,
-        idle: vec![process],
-    }
+    let (clock, ids) = senses(nature, error_ms);
+    Disk::new(clock, ids)
 }

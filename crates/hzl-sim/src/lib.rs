@@ -10,6 +10,7 @@ mod check;
 pub mod cloud;
 mod commands;
 pub mod device;
+mod disk;
 mod foreign;
 pub mod history;
 pub mod play;

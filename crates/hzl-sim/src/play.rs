@@ -1,7 +1,6 @@
 //! Plays schedules: the troubled part, the end of all faults, and the verdict.
 
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::check;
 use crate::cloud::{Database, InMemory};
@@ -37,9 +36,7 @@ pub fn play(schedule: &Schedule) -> Played {
 /// Plays a schedule with a cloud on this database, which has none of our tables.
 #[must_use]
 pub fn play_with(schedule: &Schedule, database: Box<dyn Database>, trace: Trace) -> Played {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let label = format!("simulation-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let world = World::new(schedule, &label, database, trace);
+    let world = World::new(schedule, database, trace);
     world.begin();
     for step in &schedule.steps {
         world.step(step);

@@ -17,6 +17,7 @@ use hzl_store::intent::Intended;
 use hzl_store::interrupt::{self, Died, Interrupt};
 use hzl_store::ledger::{self, ExecuteError, Ledger};
 use hzl_store::log::{self, StoredEvent};
+use hzl_store::source::{SystemClock, SystemIds};
 
 use crate::check;
 use crate::cloud::{Cloud, Database, Fault};
@@ -35,8 +36,9 @@ const START_MS: i64 = 1_772_355_600_000;
 thread_local! {
     /// A store whose projections are always built from nothing, for comparing with.
     static SCRATCH: Rc<Ledger> = {
-        let nature = Nature::new(0, format!("scratch-{:?}", std::thread::current().id()), START_MS);
-        Rc::new(Device::new(&nature).process())
+        let name = format!("scratch-{:?}", std::thread::current().id());
+        let ledger = Ledger::open_in_memory(&name, Box::new(SystemClock), Box::new(SystemIds));
+        Rc::new(ledger.expect("there is memory for a store"))
     };
 }
 
@@ -66,13 +68,8 @@ pub struct World {
 
 impl World {
     /// Sets a simulation up.
-    pub(crate) fn new(
-        schedule: &Schedule,
-        label: &str,
-        database: Box<dyn Database>,
-        trace: Trace,
-    ) -> Self {
-        let nature = Nature::new(schedule.seed, label.to_owned(), START_MS);
+    pub(crate) fn new(schedule: &Schedule, database: Box<dyn Database>, trace: Trace) -> Self {
+        let nature = Nature::new(schedule.seed, START_MS);
         let scratch = SCRATCH.with(Rc::clone);
         let devices = (0..schedule.devices.max(1)).map(|_| Rc::new(Device::new(&nature)));
         Self {

@@ -111,12 +111,17 @@ pub(crate) fn connect_to_read(path: &Path, deadline: Duration) -> Result<Connect
 
 /// Connects to the database in memory that this process knows under this absolute path.
 pub(crate) fn connect_in_memory(path: &Path, deadline: Duration) -> Result<Connection> {
+    let conn = connect_shared(path, deadline)?;
+    harden(&conn).at(path, "configure the database")?;
+    Ok(conn)
+}
+
+/// The same, without what protects the database from us.
+pub(crate) fn connect_shared(path: &Path, deadline: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI;
-    let conn = connect(&uri(path, "vfs=memdb"), flags, deadline)?;
-    harden(&conn).at(path, "configure the database")?;
-    Ok(conn)
+    connect(&uri(path, "vfs=memdb"), flags, deadline)
 }
 
 /// Opens an empty database that only this process sees.

@@ -231,7 +231,10 @@ pub(crate) trait OnConnection<T> {
 
 impl<T> OnConnection<T> for rusqlite::Result<T> {
     fn on(self, conn: &Connection, context: &'static str) -> Result<T> {
-        self.at(Path::new(conn.path().unwrap_or_default()), context)
+        self.map_err(|source| {
+            let path = Path::new(conn.path().unwrap_or_default());
+            Error::from_sqlite(context, path, source)
+        })
     }
 }
 

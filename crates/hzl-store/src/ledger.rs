@@ -106,6 +106,13 @@ impl Ledger {
         Ok(Self::of(files, clock, ids))
     }
 
+    /// Ends this process and begins another one on the same connections.
+    #[must_use]
+    pub fn restart(mut self, clock: Box<dyn Clock>, ids: Box<dyn IdSource>) -> Self {
+        self.files.notes.clear();
+        Self::of(self.files, clock, ids)
+    }
+
     fn of(files: Files, clock: Box<dyn Clock>, ids: Box<dyn IdSource>) -> Self {
         Self {
             files,

@@ -19,6 +19,7 @@ pub mod interrupt;
 pub mod ledger;
 pub mod lock;
 pub mod log;
+pub mod memory;
 pub mod open;
 pub mod outbox;
 pub mod paths;

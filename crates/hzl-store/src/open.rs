@@ -11,13 +11,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
-use rusqlite::backup::Backup;
 
 use crate::busy;
 use crate::checkpoint;
 use crate::connect::Durability;
 use crate::connect::connect;
-use crate::connect::connect_in_memory;
 use crate::connect::connect_to_read;
 use crate::connect::connect_to_write;
 use crate::connect::in_memory;
@@ -87,6 +85,8 @@ pub enum Home {
     /// In memory, for this process alone: the file is missing or of another version, and may not
     /// be written.
     Memory,
+    /// In memory, shared under its name with whoever in this process knows it.
+    Shared,
 }
 
 /// Something noticed while opening that the user may want to hear of.
@@ -123,7 +123,7 @@ pub struct Files {
     pub access: Access,
     /// What was noticed.
     pub notes: Vec<Note>,
-    deadline: Duration,
+    pub(crate) deadline: Duration,
 }
 
 impl Files {
@@ -145,65 +145,11 @@ impl Files {
         }
     }
 
-    /// Opens a store in memory, which all connections of this process share under its name. It ends
-    /// with the last of them.
-    ///
-    /// # Errors
-    ///
-    /// As [`Files::open`].
-    pub fn open_in_memory(name: &str, options: OpenOptions<'_>) -> Result<Self> {
-        let OpenOptions {
-            mut birth,
-            deadline,
-        } = options;
-        let paths = memory_paths(name);
-        let log = connect_in_memory(&paths.events, deadline)?;
-        if !events::is_current(&log, &paths.events)? {
-            let nothing = || Ok(Carried::default());
-            events::upgrade(WriteTransaction::begin(&log)?, &mut birth, nothing)?;
-        }
-        let cache = connect_in_memory(&paths.cache, deadline)?;
-        if !cache::is_current(&cache).at(&paths.cache, "read the version of the cache")? {
-            cache::recreate(&cache, &paths.cache, Scope::Projections)?;
-        }
-        Ok(Self {
-            events: log,
-            cache,
-            events_home: Home::Memory,
-            cache_home: Home::Memory,
-            paths,
-            access: Access::ReadWrite,
-            notes: vec![],
-            deadline,
-        })
-    }
-
-    /// Copies the log, and the projections of some store, to a store in memory of this name, which lives
-    /// as long as what is returned or anybody has it open.
-    ///
-    /// # Errors
-    ///
-    /// Whatever SQLite reports.
-    pub fn copy_to_memory(&self, name: &str, cache: Option<&Self>) -> Result<[Connection; 2]> {
-        let paths = memory_paths(name);
-        let copied = |from: Option<&Connection>, path: &Path| {
-            let mut to = connect_in_memory(path, self.deadline)?;
-            if let Some(from) = from {
-                copy_pages(from, &mut to).at(path, "copy the database")?;
-            }
-            Ok(to)
-        };
-        Ok([
-            copied(Some(&self.events), &paths.events)?,
-            copied(cache.map(|cache| &cache.cache), &paths.cache)?,
-        ])
-    }
-
     /// Waits for its turn among the writers of this store.
     pub(crate) fn queue(&self) -> WriteQueue {
         match self.events_home {
             Home::File => WriteQueue::join(&self.paths.write_lock(), QUEUE_PATIENCE),
-            Home::Memory => WriteQueue::empty(),
+            Home::Memory | Home::Shared => WriteQueue::empty(),
         }
     }
 
@@ -228,26 +174,13 @@ impl Files {
     ///
     /// As [`Files::open`].
     pub fn reset_cache(&mut self) -> Result<()> {
-        if self.cache_home == Home::Memory {
-            self.cache = private_cache(&self.paths.cache, self.deadline)?;
-            return Ok(());
+        if self.cache_home != Home::File {
+            return self.use_private_cache();
         }
         let lock = WriteTransaction::begin(&self.events)?;
         self.cache = empty_cache(&self.paths.cache, self.deadline, &mut self.notes)?;
         lock.roll_back()
     }
-}
-
-fn memory_paths(name: &str) -> StorePaths {
-    StorePaths {
-        events: format!("/{name}/events.db").into(),
-        cache: format!("/{name}/cache.db").into(),
-    }
-}
-
-fn copy_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
-    let backup = Backup::new(from, to)?;
-    backup.run_to_completion(i32::MAX, Duration::ZERO, None)
 }
 
 fn open_to_write(

@@ -159,11 +159,14 @@ pub struct SyncState {
     pub clock_ms: i64,
 }
 
+// One row: a list of keys would cost a temporary table each time.
 const ALL: &str = "
-    select key, value from sync_state
-     where key in ('device_id', 'cursor_seq', 'generation', 'rewind_points', 'clock_offset_ms',
-                   'clock_ms')
-     order by key";
+    select (select value from sync_state where key = 'device_id'),
+           (select value from sync_state where key = 'cursor_seq'),
+           (select value from sync_state where key = 'generation'),
+           (select value from sync_state where key = 'rewind_points'),
+           (select value from sync_state where key = 'clock_offset_ms'),
+           (select value from sync_state where key = 'clock_ms')";
 
 impl SyncState {
     /// Reads it.
@@ -171,33 +174,23 @@ impl SyncState {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn load(conn: &Connection) -> Result<Self> {
-        let mut state = Self {
-            device: DeviceId::new(""),
-            cursor_seq: 0,
-            generation: 0,
-            rewind_points: vec![],
-            clock_offset_ms: 0,
-            clock_ms: 0,
-        };
-        let mut statement = conn.prepare_cached(ALL).on(conn, "read the sync state")?;
-        let mut rows = statement.query([]).on(conn, "read the sync state")?;
-        while let Some(row) = rows.next().on(conn, "read the sync state")? {
-            let key: String = row.get(0).on(conn, "read the sync state")?;
-            let value: Option<String> = row.get(1).on(conn, "read the sync state")?;
-            let value = value.unwrap_or_default();
-            let number = value.parse().unwrap_or(0);
-            match key.as_str() {
-                "device_id" => state.device = DeviceId::new(value),
-                "cursor_seq" => state.cursor_seq = number,
-                "generation" => state.generation = number,
-                "rewind_points" => {
-                    state.rewind_points = serde_json::from_str(&value).unwrap_or_default();
-                }
-                "clock_offset_ms" => state.clock_offset_ms = number,
-                _ => state.clock_ms = number,
-            }
-        }
-        Ok(state)
+        let context = "read the sync state";
+        let mut statement = conn.prepare_cached(ALL).on(conn, context)?;
+        let state = statement.query_row([], |row| {
+            let text = |column| -> rusqlite::Result<&str> {
+                Ok(row.get_ref(column)?.as_str_or_null()?.unwrap_or_default())
+            };
+            let number = |column| text(column).map(|text| text.parse::<i64>().unwrap_or(0));
+            Ok(Self {
+                device: DeviceId::new(text(0)?),
+                cursor_seq: number(1)?,
+                generation: number(2)?,
+                rewind_points: serde_json::from_str(text(3)?).unwrap_or_default(),
+                clock_offset_ms: number(4)?,
+                clock_ms: number(5)?,
+            })
+        });
+        state.on(conn, context)
     }
 
     /// The ledger's epoch.

@@ -213,6 +213,16 @@ fn skips(fold: &TaskFold) -> bool {
     last.is_some_and(|millis| millis % 1_000 == 7)
 }
 
+/// Empties the projections and forgets how far they had come, as if they had just been created.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub(crate) fn forget_everything(cache: &Connection) -> Result<()> {
+    let mut projector = Projector::new(cache)?;
+    projector.clear()?;
+    projector.run("delete from p_meta", "empty the projections")
+}
+
 const CLEAR: [&str; 8] = [
     "delete from p_tasks",
     "delete from p_tags",

@@ -204,7 +204,8 @@ const NAME_LEDGER: &str = "
 const NAME_DEVICE: &str = "
     insert into sync_state (key, value) values ('device_id', :value)";
 
-fn identify(
+/// Names a new ledger and its first device.
+pub(crate) fn identify(
     conn: &Connection,
     birth: &mut Birth<'_>,
     device_id: Option<String>,
