@@ -13,6 +13,7 @@ pub mod device;
 mod disk;
 mod foreign;
 pub mod history;
+mod line;
 pub mod play;
 pub mod random;
 pub mod schedule;

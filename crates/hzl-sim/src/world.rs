@@ -9,9 +9,8 @@ use hzl_core::event::Payload;
 use hzl_core::ids::TaskId;
 use hzl_core::time::Timestamp;
 use hzl_remote::error::RemoteError;
-use hzl_remote::hrana::{Outcome, Statement};
 use hzl_remote::sync::claim::{Fallback, Told, claim, conclude};
-use hzl_remote::sync::run::{Limits, Remote};
+use hzl_remote::sync::run::Limits;
 use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
 use hzl_store::intent::Intended;
 use hzl_store::interrupt::{self, Died, Interrupt};
@@ -20,11 +19,12 @@ use hzl_store::log::{self, StoredEvent};
 use hzl_store::source::{SystemClock, SystemIds};
 
 use crate::check;
-use crate::cloud::{Cloud, Database, Fault};
+use crate::cloud::{Cloud, Database};
 use crate::commands;
 use crate::device::{Device, Nature};
 use crate::foreign;
 use crate::history::{History, Written};
+use crate::line::Line;
 use crate::random::Random;
 use crate::schedule::{Action, Focus, Schedule, Step};
 use crate::trace::Trace;
@@ -59,7 +59,7 @@ pub struct World {
     /// Some device has had a line that hardly let anything through.
     pub(crate) had_narrow_line: Cell<bool>,
     pub(crate) is_poisoned: Cell<bool>,
-    set_something_aside: Cell<bool>,
+    pub(crate) set_something_aside: Cell<bool>,
     limits: Limits,
     focus: Focus,
     /// A device for comparing with: its projections are always built from nothing.
@@ -314,7 +314,7 @@ impl World {
             self.expect_event(&intent.outgoing.event, saw, device);
             let asked = claim(
                 ledger,
-                &mut self.line(device, step),
+                &mut Line::new(self, device, step),
                 &intent.outgoing,
                 &self.options(false),
             );
@@ -361,7 +361,7 @@ impl World {
         let done = self.run(device, step.interrupt, |ledger| {
             sync(
                 ledger,
-                &mut self.line(device, step),
+                &mut Line::new(self, device, step),
                 &self.options(may_reset),
                 &mut |_| {},
             )
@@ -421,7 +421,7 @@ impl World {
             meanwhile: vec![],
             ..Step::quiet()
         };
-        let mut line = self.line(device, &quiet);
+        let mut line = Line::new(self, device, &quiet);
         let done = self.run(device, None, |ledger| {
             sync(ledger, &mut line, &options, &mut |_| {})
         });
@@ -429,16 +429,6 @@ impl World {
         self.judge_sync(done, &quiet, may_copy);
         self.learn(device);
         report
-    }
-
-    fn line<'a>(&'a self, device: &'a Rc<Device>, step: &'a Step) -> Line<'a> {
-        Line {
-            world: self,
-            device,
-            faults: step.faults.iter(),
-            meanwhile: step.meanwhile.iter(),
-            requests: 0,
-        }
     }
 
     // ---- what happens to machines and clouds
@@ -628,61 +618,5 @@ impl World {
     /// The time as a perfect clock would tell it.
     pub(crate) fn true_time(&self) -> Timestamp {
         Timestamp::from_millis(self.now_ms())
-    }
-}
-
-/// A process's connection to the cloud.
-struct Line<'a> {
-    world: &'a World,
-    device: &'a Rc<Device>,
-    faults: std::slice::Iter<'a, Fault>,
-    meanwhile: std::slice::Iter<'a, Step>,
-    requests: u64,
-}
-
-impl Remote for Line<'_> {
-    fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError> {
-        self.requests += 1;
-        let world = self.world;
-        let interrupt = interrupt::arm(None);
-        if self.requests > check::MOST_REQUESTS {
-            let detail = format!("{} in one sync", self.requests);
-            world.report(Finding::TooManyRequests, detail);
-            interrupt::arm(interrupt);
-            return Err(crate::cloud::lost());
-        }
-        // What a sync writes itself is in the log before it is sent.
-        world.learn(self.device);
-        let fault = self.faults.next().copied().unwrap_or(Fault::None);
-        if fault == Fault::TooLarge {
-            world.set_something_aside.set(true);
-        }
-        let meanwhile = self.meanwhile.next();
-        // Somebody may be faster than the request, or faster than the reply.
-        let before = meanwhile.filter(|step| step.salt.is_multiple_of(2));
-        let after = meanwhile.filter(|step| step.salt % 2 == 1);
-        self.nested(before);
-        let reply = world.cloud.request(statements, fault, world.now_ms());
-        self.nested(after);
-        interrupt::arm(interrupt);
-        world.nature.now_ms.set(world.now_ms() + 3);
-        reply
-    }
-
-    fn requests(&self) -> u64 {
-        self.requests
-    }
-
-    fn pause(&mut self, duration: std::time::Duration) {
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(0);
-        self.world.nature.now_ms.set(self.world.now_ms() + millis);
-    }
-}
-
-impl Line<'_> {
-    fn nested(&self, step: Option<&Step>) {
-        if let Some(step) = step {
-            self.world.step(step);
-        }
     }
 }

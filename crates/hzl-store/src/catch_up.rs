@@ -56,22 +56,25 @@ pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
         return Ok(CaughtUp::Nothing);
     }
     if is_planted(Bug::CacheCursorSavedFirst) && find_cursor(cache)?.is_some() {
-        let first = WriteTransaction::begin(cache)?;
-        let before = find_cursor(&first)?;
-        Projector::new(&first)?.finish(&end_cursor(events, &SyncState::load(events)?)?)?;
-        first.commit_cache()?;
-        let transaction = WriteTransaction::begin(cache)?;
-        before.map_or(Ok(()), |cursor| {
-            Projector::new(&transaction)?.finish(&cursor)
-        })?;
-        let done = fold_into(events, &transaction)?;
-        transaction.commit_cache()?;
-        return Ok(done);
+        save_the_cursor_first(events, cache)?;
     }
     let transaction = WriteTransaction::begin(cache)?;
     let done = fold_into(events, &transaction)?;
     transaction.commit_cache()?;
     Ok(done)
+}
+
+/// The bug of that name: whoever dies after this leaves a cursor behind that promises too much.
+fn save_the_cursor_first(events: &Connection, cache: &Connection) -> Result<()> {
+    let before = find_cursor(cache)?;
+    let transaction = WriteTransaction::begin(cache)?;
+    Projector::new(&transaction)?.finish(&end_cursor(events, &SyncState::load(events)?)?)?;
+    transaction.commit_cache()?;
+    let transaction = WriteTransaction::begin(cache)?;
+    if let Some(cursor) = before {
+        Projector::new(&transaction)?.finish(&cursor)?;
+    }
+    transaction.commit_cache()
 }
 
 /// Folds what the log has and the projections have not into an open transaction on `cache`. Events

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use hzl_store::query::compare::differences;
 use hzl_store::{projector, query};
 use rusqlite::Connection;
 
-use super::{dump, ownership, values};
+use super::{difference, ownership, values};
 use crate::device::Device;
 use crate::verdict::Finding;
 use crate::world::World;
@@ -44,13 +45,11 @@ pub(crate) fn agree(world: &World, devices: &[Rc<Device>]) {
         }
         let (known, _) = *first.get_or_insert((state, conflicts));
         if known != state {
-            let other = devices[0].look(|ledger| dump(&ledger.files().cache).unwrap_or_default());
-            let mine = device.look(|ledger| dump(&ledger.files().cache).unwrap_or_default());
-            let difference = mine.iter().find(|line| !other.contains(line));
-            let missing = other.iter().find(|line| !mine.contains(line));
+            let differing =
+                devices[0].look(|other| device.look(|ledger| difference(ledger, other)));
             world.report(
                 Finding::Disagreement,
-                format!("device {at}: {state}, device 0: {known}; {difference:?}; {missing:?}"),
+                format!("device {at}: {state}, device 0: {known}; {differing}"),
             );
         }
     }
@@ -153,17 +152,18 @@ fn files_sound(world: &World) {
         if !sound {
             world.report(Finding::Damaged, format!("device {at}"));
         }
-        let same = device.look(|ledger| {
+        let differing = device.look(|ledger| {
             let rebuilt = &world.scratch.files().cache;
-            hzl_store::catch_up::rebuild(&ledger.files().events, rebuilt).ok()?;
-            let sums = [&ledger.files().cache, rebuilt].map(projector::state_sum);
-            let [Ok(kept), Ok(anew)] = sums else {
-                return None;
-            };
-            Some(kept == anew && dump(&ledger.files().cache).ok()? == dump(rebuilt).ok()?)
+            hzl_store::catch_up::rebuild(&ledger.files().events, rebuilt)?;
+            differences(&ledger.files().cache, rebuilt)
         });
-        if same != Some(true) {
-            world.report(Finding::NotAsRebuilt, format!("device {at}, row by row"));
+        match differing {
+            Ok(differing) if differing.is_empty() => {}
+            Ok(differing) => {
+                let detail = format!("device {at}, row by row: {differing:?}");
+                world.report(Finding::NotAsRebuilt, detail);
+            }
+            Err(error) => world.report(Finding::Damaged, format!("device {at}: {error}")),
         }
     }
 }

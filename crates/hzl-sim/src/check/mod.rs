@@ -12,9 +12,9 @@ use hzl_store::digest::StateSum;
 use hzl_store::ledger::Ledger;
 use hzl_store::log::StoredEvent;
 use hzl_store::projector;
+use hzl_store::query::compare::differences;
 use hzl_store::state::{self, Key, SyncState};
 use rusqlite::Connection;
-use rusqlite::types::ValueRef;
 
 pub(crate) use self::end::{agree, at_end};
 use crate::device::Device;
@@ -91,7 +91,7 @@ pub(crate) fn state(world: &World, device: &Device) -> Option<StateSum> {
     match states {
         Ok((kept, rebuilt)) if kept == rebuilt => Some(kept),
         Ok((kept, rebuilt)) => {
-            let differing = device.look(|ledger| first_difference(ledger, &world.scratch));
+            let differing = device.look(|ledger| difference(ledger, &world.scratch));
             let detail = format!("{kept} is kept, {rebuilt} is rebuilt: {differing}");
             world.report(Finding::NotAsRebuilt, detail);
             None
@@ -103,58 +103,10 @@ pub(crate) fn state(world: &World, device: &Device) -> Option<StateSum> {
     }
 }
 
-/// All rows of all projections, as text; row ids do not count.
-pub(crate) fn dump(cache: &Connection) -> rusqlite::Result<Vec<String>> {
-    const TABLES: [(&str, &str); 7] = [
-        (
-            "p_tasks",
-            "task_id, title, project, project_identity, status, parent_raw, parent_id, description, links,
-             tags, priority, due_at, metadata, stale_after_minutes, claimed_at, agent, route, progress,
-             lease_until, terminal_at, created_at, updated_at, claim_id, open_deps, child_count,
-             checkpoint_count, memory",
-        ),
-        ("p_tags", "tag, task_id"),
-        ("p_edges", "task_id, depends_on_id, event_id, state"),
-        ("p_comments", "*"),
-        ("p_checkpoints", "*"),
-        ("p_projects", "*"),
-        ("p_conflicts", "*"),
-    ];
-    let mut lines = vec![];
-    for (table, columns) in TABLES {
-        let mut statement = cache.prepare(&format!("select {columns} from {table}"))?;
-        let width = statement.column_count();
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let values = (0..width).map(|at| Ok(shown(row.get_ref(at)?)));
-            let values: rusqlite::Result<Vec<String>> = values.collect();
-            lines.push(format!("{table}: {}", values?.join(" | ")));
-        }
-    }
-    lines.sort();
-    Ok(lines)
-}
-
-fn shown(value: ValueRef<'_>) -> String {
-    match value {
-        ValueRef::Null => "-".to_owned(),
-        ValueRef::Integer(number) => number.to_string(),
-        ValueRef::Real(number) => number.to_string(),
-        ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
-    }
-}
-
-fn first_difference(ledger: &Ledger, scratch: &Ledger) -> String {
-    let dumps =
-        dump(&ledger.files().cache).and_then(|kept| Ok((kept, dump(&scratch.files().cache)?)));
-    match dumps {
-        Ok((kept, rebuilt)) => {
-            let only_kept = kept.iter().find(|line| !rebuilt.contains(line));
-            let only_rebuilt = rebuilt.iter().find(|line| !kept.contains(line));
-            format!("kept {only_kept:?}, rebuilt {only_rebuilt:?}")
-        }
-        Err(error) => error.to_string(),
-    }
+/// What stands in one store and not in the other, for people.
+pub(crate) fn difference(ledger: &Ledger, other: &Ledger) -> String {
+    let found = differences(&ledger.files().cache, &other.files().cache);
+    found.map_or_else(|error| error.to_string(), |found| format!("{found:?}"))
 }
 
 /// The rows above this one that a pull has returned.

@@ -117,10 +117,7 @@ pub fn compare(paths: &StorePaths) -> Result<Compared> {
         let stored = open()?;
         let mut folded = open()?;
         folded.use_private_cache()?;
-        stored
-            .cache
-            .execute_batch(SEARCH_WORDS)
-            .on(&stored.cache, "look into the full-text index")?;
+        look_into_search(&stored.cache)?;
         // One snapshot of the stored rows for all that follows.
         let snapshot = ReadTransaction::begin(&stored.cache)?;
         let sum = state_sum(&stored.cache)?;
@@ -132,10 +129,7 @@ pub fn compare(paths: &StorePaths) -> Result<Compared> {
         if position(&folded.events)? != before {
             continue;
         }
-        folded
-            .cache
-            .execute_batch(SEARCH_WORDS)
-            .on(&folded.cache, "look into the full-text index")?;
+        look_into_search(&folded.cache)?;
         let (tables, rows) = compare_tables(&stored.cache, &folded.cache)?;
         drop(snapshot);
         let expected = state_sum(&folded.cache)?;
@@ -150,6 +144,21 @@ pub fn compare(paths: &StorePaths) -> Result<Compared> {
         });
     }
     Ok(Compared::Unknown)
+}
+
+/// Compares the projections of two connections, of whatever logs, row by row.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn differences(stored: &Connection, folded: &Connection) -> Result<Vec<TableDifference>> {
+    look_into_search(stored)?;
+    look_into_search(folded)?;
+    Ok(compare_tables(stored, folded)?.0)
+}
+
+fn look_into_search(cache: &Connection) -> Result<()> {
+    let context = "look into the full-text index";
+    cache.execute_batch(SEARCH_WORDS).on(cache, context)
 }
 
 /// What projections are made of: the same before and after means that nobody wrote in between.
