@@ -1,6 +1,7 @@
 //! The way of one command through the program, from arguments to exit code.
 
 use std::env;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
@@ -55,48 +56,67 @@ pub(crate) fn main() -> ExitCode {
         return fail(&error, &mut output);
     }
 
-    let command = cli::command();
-    let line = match normalize::normalize(arguments, &command) {
-        Ok(line) => line,
-        Err(refusal) => {
-            remember_secrets(&refusal.line, &mut output);
-            let error = usage::from_refusal(&refusal, &command);
-            return fail(&error, &mut output);
-        }
+    let parsed = parse(&arguments).map_or_else(|| parse_fully(arguments, &mut output), Ok);
+    let (cli, line) = match parsed {
+        Ok(parsed) => parsed,
+        Err(exit) => return exit,
     };
     remember_secrets(&line, &mut output);
     for note in &line.notes {
         output.note(note);
     }
-
-    let parsed = command
-        .clone()
-        .try_get_matches_from(line.with_program_name())
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed {
-        Ok(cli) => {
-            if let Err(error) = keep_fields(&cli, &line, &mut output) {
-                return fail(&error, &mut output);
-            }
-            let mut context = Context::new(environment, output, cli.global.db);
-            match commands::run(&cli.command, &mut context) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => fail(&error, &mut context.output),
-            }
-        }
-        Err(error) if !error.use_stderr() => {
-            // Help and version are answers.
-            let text = output.styled_for_stdout(&error.render());
-            match output.text(&text) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => fail(&error, &mut output),
-            }
-        }
-        Err(error) => {
-            let error = usage::from_clap(&error, &line, &command);
-            fail(&error, &mut output)
-        }
+    if let Err(error) = keep_fields(&cli, &line, &mut output) {
+        return fail(&error, &mut output);
     }
+    let mut context = Context::new(environment, output, cli.global.db);
+    match cli.command.run(&mut context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, &mut context.output),
+    }
+}
+
+/// Parses a command line that has nothing wrong with it and asks for no help: no more is defined for it
+/// than it needs.
+fn parse(arguments: &[String]) -> Option<(Cli, Line)> {
+    // Taking the definitions apart would cost more than building them did.
+    let mut command = ManuallyDrop::new(cli::deferred());
+    let line = normalize::normalize(arguments.to_vec(), &command).ok()?;
+    let matches = command.try_get_matches_from_mut(line.with_program_name());
+    let cli = Cli::from_arg_matches(&matches.ok()?).ok()?;
+    Some((cli, line))
+}
+
+/// Parses any command line, and says what is wrong with it or what it asks to know about commands.
+fn parse_fully(arguments: Vec<String>, output: &mut Output) -> Result<(Cli, Line), ExitCode> {
+    let command = cli::command();
+    let line = match normalize::normalize(arguments, &command) {
+        Ok(line) => line,
+        Err(refusal) => {
+            remember_secrets(&refusal.line, output);
+            let error = usage::from_refusal(&refusal, &command);
+            return Err(fail(&error, output));
+        }
+    };
+    let matches = command
+        .clone()
+        .try_get_matches_from(line.with_program_name());
+    let error = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => return Ok((cli, line)),
+        Err(error) => error,
+    };
+    remember_secrets(&line, output);
+    for note in &line.notes {
+        output.note(note);
+    }
+    if error.use_stderr() {
+        return Err(fail(&usage::from_clap(&error, &line, &command), output));
+    }
+    // Help and version are answers.
+    let text = output.styled_for_stdout(&error.render());
+    Err(match output.text(&text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, output),
+    })
 }
 
 /// Notes which keys the caller wants, before anything is done.

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::ArgAction;
 use clap::CommandFactory as _;
 use clap::Parser;
 use clap::ValueEnum as _;
 
 use crate::commands::Command;
+use crate::commands::group::tuned;
 use crate::output::Color;
 use crate::output::Format;
 
@@ -57,6 +57,26 @@ pub(crate) fn command() -> clap::Command {
     command
 }
 
+/// Returns the definition of the command line, in which commands have only their names until they are
+/// asked for.
+pub(crate) fn deferred() -> clap::Command {
+    let mut command = tuned(Cli::command());
+    build_one_level(&mut command);
+    command
+}
+
+/// Returns the definition of one command of a group: its own options, and the names of its commands.
+pub(crate) fn defined(command: &clap::Command) -> clap::Command {
+    let mut command = command.clone();
+    build_one_level(&mut command);
+    command
+}
+
+/// `Command::build` would build everything below as well.
+fn build_one_level(command: &mut clap::Command) {
+    drop(command.render_usage());
+}
+
 /// Returns every command that has no commands of its own, with the words that lead to it.
 pub(crate) fn leaves(root: &clap::Command) -> Vec<(String, &clap::Command)> {
     let mut leaves = Vec::new();
@@ -70,22 +90,6 @@ pub(crate) fn leaves(root: &clap::Command) -> Vec<(String, &clap::Command)> {
         }
     }
     leaves
-}
-
-/// One `help` command is enough. The last of a repeated option wins, so that a wrapper script can set defaults. Values may begin
-/// with a dash: `normalize` has already refused those that are options.
-fn tuned(command: clap::Command) -> clap::Command {
-    command
-        .args_override_self(true)
-        .disable_help_subcommand(true)
-        .mut_args(|argument| {
-            let takes_value = argument.get_action().takes_values();
-            // A list of arguments would take the options behind it.
-            let is_list =
-                argument.is_positional() && matches!(argument.get_action(), ArgAction::Append);
-            argument.allow_hyphen_values(takes_value && !is_list)
-        })
-        .mut_subcommands(tuned)
 }
 
 /// How to print before the options are known for certain.
@@ -124,6 +128,8 @@ mod reference;
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches as _;
+
     use super::*;
 
     /// Calls with every command and the path to it.
@@ -186,14 +192,23 @@ mod tests {
                 else {
                     continue;
                 };
-                match crate::normalize::normalize(words, &root) {
+                match crate::normalize::normalize(words.clone(), &root) {
                     Err(refusal) => problems.push(format!("{path}: {}", refusal.message)),
                     Ok(normal) => {
                         let matches = root
                             .clone()
                             .try_get_matches_from(normal.with_program_name());
-                        if let Err(error) = matches {
-                            problems.push(format!("{path}: {line}: {error}"));
+                        let deferred =
+                            self::deferred().try_get_matches_from(normal.with_program_name());
+                        match (meant(matches), meant(deferred)) {
+                            (Ok(complete), Ok(deferred)) if complete == deferred => {}
+                            (complete, deferred) => problems.push(format!(
+                                "{path}: {line}: {complete:?}, with deferred definitions {deferred:?}"
+                            )),
+                        }
+                        let again = crate::normalize::normalize(words.clone(), &self::deferred());
+                        if again.as_ref() != Ok(&normal) {
+                            problems.push(format!("{path}: {line} is read otherwise: {again:?}"));
                         }
                         if !normal.notes.is_empty() {
                             problems.push(format!("{path}: {line}: {:?}", normal.notes));
@@ -203,6 +218,13 @@ mod tests {
             }
         });
         assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+
+    /// What a command line asks for, as text.
+    fn meant(matches: Result<clap::ArgMatches, clap::Error>) -> Result<String, String> {
+        let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+        cli.map(|cli| format!("{cli:?}"))
+            .map_err(|error| error.to_string())
     }
 
     /// Splits a line of a shell, single and double quotes included.

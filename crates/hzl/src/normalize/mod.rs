@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use clap::Arg;
 use clap::Command;
 
+use crate::cli;
 use crate::secret;
 use suggest::Guess;
 use suggest::guess;
@@ -65,14 +66,15 @@ impl Line {
 
 /// Corrects a command line.
 ///
-/// The definitions must be complete, that is, built.
+/// The definitions may be deferred. A refusal says all there is to say only if they are complete.
 ///
 /// # Errors
 ///
 /// A word that is no command, an option that does not exist, or an option without its value.
 pub(crate) fn normalize(arguments: Vec<String>, root: &Command) -> Result<Line, Box<Refusal>> {
     let walk = Walk {
-        command: root,
+        root,
+        entered: None,
         line: Line::default(),
         rest: arguments.into(),
     };
@@ -80,7 +82,9 @@ pub(crate) fn normalize(arguments: Vec<String>, root: &Command) -> Result<Line, 
 }
 
 struct Walk<'a> {
-    command: &'a Command,
+    root: &'a Command,
+    /// The command that was entered last.
+    entered: Option<Command>,
     line: Line,
     rest: VecDeque<String>,
 }
@@ -106,7 +110,7 @@ impl<'a> Walk<'a> {
                 }
                 Shape::Long(name, value) => self.long(&token, &name, value)?,
                 Shape::Short(letters) => self.short(&token, &letters)?,
-                Shape::Plain if self.command.has_subcommands() => self.subcommand(&token)?,
+                Shape::Plain if self.command().has_subcommands() => self.subcommand(&token)?,
                 Shape::Plain => self.line.arguments.push(token),
             }
         }
@@ -192,7 +196,7 @@ impl<'a> Walk<'a> {
 
     fn subcommand(&mut self, token: &str) -> Result<(), Box<Refusal>> {
         let hyphenated = token.replace('_', "-");
-        if let Some(found) = self.find_subcommand(&hyphenated) {
+        if let Some(found) = self.define_subcommand(&hyphenated) {
             if hyphenated != token {
                 self.note(&format!("`{token}` is read as `{hyphenated}`"));
             }
@@ -209,7 +213,7 @@ impl<'a> Walk<'a> {
         let is_task = self.line.path == ["task"];
         if is_task
             && token == "next"
-            && let Some(claim) = self.find_subcommand("claim")
+            && let Some(claim) = self.define_subcommand("claim")
         {
             self.note("`task next` is read as `task claim --next`");
             self.enter(claim);
@@ -219,10 +223,11 @@ impl<'a> Walk<'a> {
         Err(self.unknown_command(token))
     }
 
-    fn enter(&mut self, command: &'a Command) {
-        self.command = command;
-        self.line.path.push(command.get_name().to_owned());
-        self.line.arguments.push(command.get_name().to_owned());
+    fn enter(&mut self, command: Command) {
+        let name = command.get_name();
+        self.line.path.push(name.to_owned());
+        self.line.arguments.push(name.to_owned());
+        self.entered = Some(command);
     }
 
     fn note(&mut self, note: &str) {
@@ -231,16 +236,18 @@ impl<'a> Walk<'a> {
 }
 
 // What exists.
-impl<'a> Walk<'a> {
-    fn find_subcommand(&self, name: &str) -> Option<&'a Command> {
-        let mut all = self.command.get_subcommands();
-        all.find(|command| {
-            command.get_name() == name || command.get_all_aliases().any(|alias| alias == name)
-        })
+impl Walk<'_> {
+    fn command(&self) -> &Command {
+        self.entered.as_ref().unwrap_or(self.root)
     }
 
-    fn find_long(&self, name: &str) -> Option<&'a Arg> {
-        self.command.get_arguments().find(|option| {
+    fn define_subcommand(&self, name: &str) -> Option<Command> {
+        let found = self.command().find_subcommand(name)?;
+        Some(cli::defined(found))
+    }
+
+    fn find_long(&self, name: &str) -> Option<&Arg> {
+        self.command().get_arguments().find(|option| {
             option.get_long() == Some(name)
                 || option
                     .get_all_aliases()
@@ -248,8 +255,8 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn find_short(&self, letter: char) -> Option<&'a Arg> {
-        let mut all = self.command.get_arguments();
+    fn find_short(&self, letter: char) -> Option<&Arg> {
+        let mut all = self.command().get_arguments();
         all.find(|option| option.get_short() == Some(letter))
     }
 
@@ -281,7 +288,7 @@ impl<'a> Walk<'a> {
 impl Walk<'_> {
     fn unknown_command(&self, token: &str) -> Box<Refusal> {
         let group = self.group();
-        let names = self.command.get_subcommands();
+        let names = self.command().get_subcommands();
         let names: Vec<&str> = names
             .filter(|command| !command.is_hide_set())
             .map(Command::get_name)
@@ -316,7 +323,7 @@ impl Walk<'_> {
     fn unknown_option(&self, token: &str, name: &str, value: Option<&str>) -> Box<Refusal> {
         let group = self.group();
         let names: Vec<&str> = self
-            .command
+            .command()
             .get_arguments()
             .filter(|option| !option.is_hide_set())
             .filter_map(Arg::get_long)

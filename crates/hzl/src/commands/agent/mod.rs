@@ -3,8 +3,7 @@
 pub(crate) mod log;
 pub(crate) mod status;
 
-use clap::Subcommand;
-
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -18,17 +17,13 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl agent`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Status(status::Args),
-    Log(log::Args),
+group! {
+    /// The commands of `hzl agent`.
+    Status = "status" in status;
+    Log = "log" in log;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::Status(args) => status::run(args, ctx),
-        Command::Log(args) => log::run(args, ctx),
-    }
+    args.command.run(ctx)
 }

@@ -7,8 +7,7 @@ pub(crate) mod show;
 
 mod item;
 
-use clap::Subcommand;
-
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -24,21 +23,15 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl conflicts`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    List(list::Args),
-    Show(show::Args),
-    Ack(ack::Args),
-    Restore(restore::Args),
+group! {
+    /// The commands of `hzl conflicts`.
+    List = "list" in list;
+    Show = "show" in show;
+    Ack = "ack" in ack;
+    Restore = "restore" in restore;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::List(args) => list::run(args, ctx),
-        Command::Show(args) => show::run(args, ctx),
-        Command::Ack(args) => ack::run(args, ctx),
-        Command::Restore(args) => restore::run(args, ctx),
-    }
+    args.command.run(ctx)
 }

@@ -2,8 +2,7 @@
 
 pub(crate) mod list;
 
-use clap::Subcommand;
-
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -19,15 +18,12 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl dep`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    List(list::Args),
+group! {
+    /// The commands of `hzl dep`.
+    List = "list" in list;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::List(args) => list::run(args, ctx),
-    }
+    args.command.run(ctx)
 }

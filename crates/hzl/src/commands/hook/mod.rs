@@ -8,11 +8,11 @@ pub(crate) mod retry;
 pub(crate) mod show;
 pub(crate) mod test;
 
-use clap::Subcommand;
 use hzl_store::outbox::Queued;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::error::Kind;
@@ -33,25 +33,18 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl hook`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Drain(drain::Args),
-    List(list::Args),
-    Show(show::Args),
-    Retry(retry::Args),
-    Test(test::Args),
+group! {
+    /// The commands of `hzl hook`.
+    Drain = "drain" in drain;
+    List = "list" in list;
+    Show = "show" in show;
+    Retry = "retry" in retry;
+    Test = "test" in test;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::Drain(args) => drain::run(args, ctx),
-        Command::List(args) => list::run(args, ctx),
-        Command::Show(args) => show::run(args, ctx),
-        Command::Retry(args) => retry::run(args, ctx),
-        Command::Test(args) => test::run(args, ctx),
-    }
+    args.command.run(ctx)
 }
 
 /// A delivery in a list.

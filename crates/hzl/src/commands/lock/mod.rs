@@ -12,10 +12,10 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use clap::Subcommand;
 use serde_json::Value;
 
 use crate::cloud;
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::error::Kind;
@@ -32,19 +32,15 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl lock`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Status(status::Args),
-    Clear(clear::Args),
+group! {
+    /// The commands of `hzl lock`.
+    Status = "status" in status;
+    Clear = "clear" in clear;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::Status(args) => status::run(args, ctx),
-        Command::Clear(args) => clear::run(args, ctx),
-    }
+    args.command.run(ctx)
 }
 
 /// What lies where the lock file would be.

@@ -6,8 +6,7 @@ pub(crate) mod list;
 pub(crate) mod rename;
 pub(crate) mod show;
 
-use clap::Subcommand;
-
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -22,23 +21,16 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl project`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Create(create::Args),
-    List(list::Args),
-    Show(show::Args),
-    Rename(rename::Args),
-    Delete(delete::Args),
+group! {
+    /// The commands of `hzl project`.
+    Create = "create" in create;
+    List = "list" in list;
+    Show = "show" in show;
+    Rename = "rename" in rename;
+    Delete = "delete" in delete;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::Create(args) => create::run(args, ctx),
-        Command::List(args) => list::run(args, ctx),
-        Command::Show(args) => show::run(args, ctx),
-        Command::Rename(args) => rename::run(args, ctx),
-        Command::Delete(args) => delete::run(args, ctx),
-    }
+    args.command.run(ctx)
 }

@@ -5,7 +5,6 @@ pub(crate) mod reset;
 
 mod tasks;
 
-use clap::Subcommand;
 use hzl_core::command;
 use hzl_core::command::Actor;
 use hzl_core::command::AddTask;
@@ -13,6 +12,7 @@ use hzl_core::ids::ProjectName;
 use hzl_core::ids::TaskId;
 use hzl_store::ledger::Ledger;
 
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 use tasks::SAMPLE;
@@ -28,19 +28,15 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl sample-project`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Create(create::Args),
-    Reset(reset::Args),
+group! {
+    /// The commands of `hzl sample-project`.
+    Create = "create" in create;
+    Reset = "reset" in reset;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::Create(args) => create::run(args, ctx),
-        Command::Reset(args) => reset::run(args, ctx),
-    }
+    args.command.run(ctx)
 }
 
 fn name() -> ProjectName {

@@ -37,8 +37,7 @@ pub(crate) mod transition;
 
 pub(crate) use shape::stale_minutes;
 
-use clap::Subcommand;
-
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -53,67 +52,38 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl task`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Add(Box<add::Args>),
-    List(Box<list::Args>),
-    Show(show::Args),
-    Claim(Box<claim::Args>),
-    Start(start::Args),
-    Complete(complete::Args),
-    Release(release::Args),
-    Block(block::Args),
-    Unblock(unblock::Args),
-    Reopen(reopen::Args),
-    Archive(archive::Args),
-    Unarchive(unarchive::Args),
-    Steal(steal::Args),
-    Renew(renew::Args),
-    Reassign(reassign::Args),
-    Checkpoint(checkpoint::Args),
-    Comment(comment::Args),
-    Progress(progress::Args),
-    Update(Box<update::Args>),
-    SetStatus(set_status::Args),
-    Move(move_task::Args),
-    AddDep(add_dep::Args),
-    RemoveDep(remove_dep::Args),
-    History(history::Args),
-    Search(search::Args),
-    Stuck(stuck::Args),
-    Prune(prune::Args),
+group! {
+    /// The commands of `hzl task`.
+    Add = "add" in add;
+    List = "list" in list;
+    Show = "show" in show;
+    Claim = "claim" in claim;
+    Start = "start" in start;
+    Complete = "complete" in complete;
+    Release = "release" in release;
+    Block = "block" in block;
+    Unblock = "unblock" in unblock;
+    Reopen = "reopen" in reopen;
+    Archive = "archive" in archive;
+    Unarchive = "unarchive" in unarchive;
+    Steal = "steal" in steal;
+    Renew = "renew" in renew;
+    Reassign = "reassign" in reassign;
+    Checkpoint = "checkpoint" in checkpoint;
+    Comment = "comment" in comment;
+    Progress = "progress" in progress;
+    Update = "update" in update;
+    SetStatus = "set-status" in set_status;
+    Move = "move" in move_task;
+    AddDep = "add-dep" in add_dep;
+    RemoveDep = "remove-dep" in remove_dep;
+    History = "history" in history;
+    Search = "search" in search;
+    Stuck = "stuck" in stuck;
+    Prune = "prune" in prune;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::Add(args) => add::run(args, ctx),
-        Command::List(args) => list::run(args, ctx),
-        Command::Show(args) => show::run(args, ctx),
-        Command::Claim(args) => claim::run(args, ctx),
-        Command::Start(args) => start::run(args, ctx),
-        Command::Complete(args) => complete::run(args, ctx),
-        Command::Release(args) => release::run(args, ctx),
-        Command::Block(args) => block::run(args, ctx),
-        Command::Unblock(args) => unblock::run(args, ctx),
-        Command::Reopen(args) => reopen::run(args, ctx),
-        Command::Archive(args) => archive::run(args, ctx),
-        Command::Unarchive(args) => unarchive::run(args, ctx),
-        Command::Steal(args) => steal::run(args, ctx),
-        Command::Renew(args) => renew::run(args, ctx),
-        Command::Reassign(args) => reassign::run(args, ctx),
-        Command::Checkpoint(args) => checkpoint::run(args, ctx),
-        Command::Comment(args) => comment::run(args, ctx),
-        Command::Progress(args) => progress::run(args, ctx),
-        Command::Update(args) => update::run(args, ctx),
-        Command::SetStatus(args) => set_status::run(args, ctx),
-        Command::Move(args) => move_task::run(args, ctx),
-        Command::AddDep(args) => add_dep::run(args, ctx),
-        Command::RemoveDep(args) => remove_dep::run(args, ctx),
-        Command::History(args) => history::run(args, ctx),
-        Command::Search(args) => search::run(args, ctx),
-        Command::Stuck(args) => stuck::run(args, ctx),
-        Command::Prune(args) => prune::run(args, ctx),
-    }
+    args.command.run(ctx)
 }

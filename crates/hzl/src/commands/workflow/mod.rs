@@ -6,8 +6,7 @@ pub(crate) mod show;
 
 mod catalog;
 
-use clap::Subcommand;
-
+use crate::commands::group::group;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -22,19 +21,14 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The commands of `hzl workflow`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    List(list::Args),
-    Show(show::Args),
-    Run(run::Args),
+group! {
+    /// The commands of `hzl workflow`.
+    List = "list" in list;
+    Show = "show" in show;
+    Run = "run" in run;
 }
 
 /// Runs a command of this group.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::List(args) => list::run(args, ctx),
-        Command::Show(args) => show::run(args, ctx),
-        Command::Run(args) => run::run(args, ctx),
-    }
+    args.command.run(ctx)
 }

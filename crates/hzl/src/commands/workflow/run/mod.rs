@@ -6,7 +6,6 @@ pub(crate) mod start;
 
 pub(crate) mod operation;
 
-use clap::Subcommand;
 use hzl_core::command;
 use hzl_core::command::AddTask;
 use hzl_core::ids::ProjectName;
@@ -23,6 +22,7 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::commands::group::group;
 use crate::commands::task::shape;
 use crate::commands::task::shape::Empties;
 use crate::commands::task::shape::Key;
@@ -42,21 +42,16 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// The workflows.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Start(Box<start::Args>),
-    Handoff(Box<handoff::Args>),
-    Delegate(Box<delegate::Args>),
+group! {
+    /// The workflows.
+    Start = "start" in start;
+    Handoff = "handoff" in handoff;
+    Delegate = "delegate" in delegate;
 }
 
 /// Runs a workflow.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    match &args.command {
-        Command::Start(args) => start::run(args, ctx),
-        Command::Handoff(args) => handoff::run(args, ctx),
-        Command::Delegate(args) => delegate::run(args, ctx),
-    }
+    args.command.run(ctx)
 }
 
 /// Keys of a task in the result of a workflow.
