@@ -95,9 +95,8 @@ fn claim_until_none_is_left(home: &Home, agent: &str, told: &Mutex<Told>) {
 
 /// Notes what a claimer was told. Returns whether there may be more.
 fn note(run: &Run, agent: &str, told: &Mutex<Told>) -> bool {
-    let mut told = told.lock().expect("no claimer panicked");
     if run.exit == NOT_CONFIRMED {
-        told.unanswered += 1;
+        told.lock().expect("no claimer panicked").unanswered += 1;
         return true;
     }
     assert_eq!(run.exit, 0, "{run}");
@@ -107,11 +106,18 @@ fn note(run: &Run, agent: &str, told: &Mutex<Told>) -> bool {
     };
     assert_eq!(answer["claim"]["state"], "confirmed", "{run}");
     let claim = answer["claim"]["id"].as_str().expect("a claim has an id");
-    let holder = (agent.to_owned(), claim.to_owned());
-    if let Some(other) = told.confirmed.insert(task.to_owned(), holder.clone()) {
-        told.twice.push(format!("{task}: {other:?} and {holder:?}"));
-    }
+    let mut told = told.lock().expect("no claimer panicked");
+    told.confirm(task, (agent.to_owned(), claim.to_owned()));
+    drop(told);
     true
+}
+
+impl Told {
+    fn confirm(&mut self, task: &str, holder: (String, String)) {
+        if let Some(other) = self.confirmed.insert(task.to_owned(), holder.clone()) {
+            self.twice.push(format!("{task}: {other:?} and {holder:?}"));
+        }
+    }
 }
 
 /// Everybody holds what they were told, on every machine, and nobody lost anything.
