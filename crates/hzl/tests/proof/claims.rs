@@ -107,13 +107,13 @@ fn note(run: &Run, agent: &str, told: &Mutex<Told>) -> bool {
     assert_eq!(answer["claim"]["state"], "confirmed", "{run}");
     let claim = answer["claim"]["id"].as_str().expect("a claim has an id");
     let mut told = told.lock().expect("no claimer panicked");
-    told.confirm(task, (agent.to_owned(), claim.to_owned()));
+    told.confirm(task, &(agent.to_owned(), claim.to_owned()));
     drop(told);
     true
 }
 
 impl Told {
-    fn confirm(&mut self, task: &str, holder: (String, String)) {
+    fn confirm(&mut self, task: &str, holder: &(String, String)) {
         if let Some(other) = self.confirmed.insert(task.to_owned(), holder.clone()) {
             self.twice.push(format!("{task}: {other:?} and {holder:?}"));
         }
