@@ -2,6 +2,8 @@
 //!
 //! Each proof has a short setting, which is what `cargo test` plays, and a long one: `scripts/proof`.
 
+mod crowd;
+
 use std::env;
 use std::path::PathBuf;
 
