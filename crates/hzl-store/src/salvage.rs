@@ -268,7 +268,7 @@ fn build(
         sum::write(&scratch, *rowid, sum::of(event))?;
     }
     carry_over(path, &scratch);
-    start_anew(&scratch, now, (birth.new_id)())?;
+    start_anew(&scratch, now, &(birth.new_id)())?;
     transaction.commit_log(None)?;
     drop(add);
     Ok(scratch)
@@ -305,7 +305,7 @@ fn carry_over(path: &Path, scratch: &Connection) {
 
 fn carry_table(damaged: &Connection, scratch: &Connection, table: &str) -> rusqlite::Result<()> {
     let mut rows = damaged.prepare(&format!("select * from {table}"))?;
-    let columns: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = rows.column_names().map(str::to_owned).collect();
     let places = vec!["?"; columns.len()].join(", ");
     let columns = columns.join("\", \"");
     let sql = format!("insert or replace into {table} (\"{columns}\") values ({places})");
@@ -323,9 +323,9 @@ fn carry_table(damaged: &Connection, scratch: &Connection, table: &str) -> rusql
 }
 
 /// The new log is a device of its own, its projections are of nobody else, and it pulls from the start.
-fn start_anew(scratch: &Connection, now: Timestamp, device: String) -> Result<()> {
+fn start_anew(scratch: &Connection, now: Timestamp, device: &str) -> Result<()> {
     let before = SyncState::load(scratch)?;
-    replica::become_device(scratch, &before, &device)?;
+    replica::become_device(scratch, &before, device)?;
     // Larger than any that was, also if that cannot be read any more.
     let generation = (before.generation + 1).max(now.millis());
     state::set_number(scratch, Key::Generation, generation)?;

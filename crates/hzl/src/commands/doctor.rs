@@ -527,26 +527,36 @@ fn check_identity(ledger: &Ledger) -> hzl_store::Result<Check> {
 /// Compares what is stored with what the log says, row by row. The cache holds nothing of its own, so a
 /// wrong one is built anew at once.
 fn check_projections(ledger: &mut Ledger) -> hzl_store::Result<Check> {
-    ledger.read(|_| Ok(()))?;
     let paths = ledger.files().paths.clone();
-    let is_sound = health::list_damage(&ledger.files().cache).map(|damage| damage.is_empty());
-    let compared = match is_sound {
-        Ok(true) => compare::compare(&paths),
-        Ok(false) => return renew(ledger),
-        Err(error) => Err(error),
-    };
-    Ok(match compared {
+    Ok(match compare_projections(ledger, &paths) {
         Err(Error::Corrupt { path, .. }) if path != paths.events => return renew(ledger),
+        // Whatever cannot be read in the cache is damage; if it is in the log, building anew fails, too.
+        Err(Error::Sqlite { .. }) => return renew(ledger),
         Err(error) => return Err(error),
-        Ok(Compared::Same { sum, .. }) => Check::pass().says(format!("current, state {sum}")),
-        Ok(Compared::Different { stored, folded, .. }) => {
+        Ok(None) => return renew(ledger),
+        Ok(Some(Compared::Same { sum, .. })) => Check::pass().says(format!("current, state {sum}")),
+        Ok(Some(Compared::Different { stored, folded, .. })) => {
             ledger.rebuild()?;
             let message =
                 format!("the cache had state {stored}, the log says {folded}: it was built anew");
             Check::warn(message).at(&paths.cache)
         }
-        Ok(Compared::Unknown) => Check::warn("others write so much that it could not be compared"),
+        Ok(Some(Compared::Unknown)) => {
+            Check::warn("others write so much that it could not be compared")
+        }
     })
+}
+
+/// Compares the projections with the log; `None`: the file is damaged.
+fn compare_projections(
+    ledger: &mut Ledger,
+    paths: &StorePaths,
+) -> hzl_store::Result<Option<Compared>> {
+    ledger.read(|_| Ok(()))?;
+    if !health::list_damage(&ledger.files().cache)?.is_empty() {
+        return Ok(None);
+    }
+    compare::compare(paths).map(Some)
 }
 
 fn renew(ledger: &mut Ledger) -> hzl_store::Result<Check> {

@@ -312,3 +312,20 @@ fn a_wal_without_its_database_is_not_thrown_away() {
     home.json(&["doctor", "--fix"]);
     assert_eq!(home.json(&["task", "list"])["tasks"][0]["title"], "Kept");
 }
+
+#[test]
+fn a_broken_search_index_is_built_anew() {
+    let home = home();
+    add(&home, &["Findable"]);
+    let search = || home.json(&["task", "search", "findable"])["total"].clone();
+    assert_eq!(search(), 1);
+    let cache = rusqlite::Connection::open(home.data().join("hzl/cache.db")).expect("a cache");
+    cache
+        .execute_batch("update p_search_config set v = 0 where k = 'version'")
+        .expect("it can be spoilt");
+    drop(cache);
+    assert_eq!(search(), 1, "a search heals it");
+    add(&home, &["Also findable"]);
+    assert_eq!(search(), 2);
+    assert_eq!(home.json(&["doctor"])["success"], true);
+}

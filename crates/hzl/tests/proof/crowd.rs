@@ -42,9 +42,9 @@ const KINDS: [(Kind, usize); 6] = [
 ];
 /// With those that do one thing all the time, 64.
 const FOLLOWERS: usize = 2;
-/// No WAL is ever larger than this, and after the last commit none is larger than the second number.
-const WAL_BYTES: u64 = 8 << 20;
-const WAL_BYTES_LEFT: u64 = 4 << 20;
+/// No WAL is ever larger than this, and when everybody has gone none is larger than the second number.
+const WAL_BYTES: u64 = 4 << 20;
+const WAL_BYTES_LEFT: u64 = 1 << 20;
 /// How long the end may take: what waits is sent, and processes in the background end.
 const AFTERWARDS: Duration = Duration::from_secs(60);
 
@@ -117,8 +117,7 @@ impl Worker<'_> {
 
     /// Some task, another one every time.
     fn some_task(&self) -> String {
-        let tasks = self.shared.tasks.lock();
-        let tasks = tasks.unwrap_or_else(PoisonError::into_inner);
+        let tasks = all(&self.shared.tasks);
         tasks[(self.number * 31 + self.done * 7) % tasks.len()].clone()
     }
 
@@ -227,6 +226,11 @@ fn let_work(home: &Home, shared: &Shared, time: Duration) -> (Vec<(Kind, usize, 
     })
 }
 
+#[expect(clippy::print_stdout, reason = "the figures of a long run")]
+fn report(line: &str) {
+    println!("{line}");
+}
+
 /// Checks that the slowest process of each kind did at least a quarter of what is usual for its kind.
 fn assert_nobody_starved(workers: &[(Kind, usize, Duration)]) {
     let mut kinds: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
@@ -238,11 +242,11 @@ fn assert_nobody_starved(workers: &[(Kind, usize, Duration)]) {
         let (least, median) = (done[0], done[done.len() / 2]);
         let of_kind = workers.iter().filter(|(other, ..)| *other == kind);
         let longest = of_kind.map(|(.., slowest)| slowest).max();
-        println!(
-            "{kind:?}: {} processes, {} operations, least {least}, median {median}, longest run {longest:?}",
+        let all: usize = done.iter().sum();
+        report(&format!(
+            "{kind:?}: {} processes, {all} operations, least {least}, median {median}, longest run {longest:?}",
             done.len(),
-            done.iter().sum::<usize>(),
-        );
+        ));
         assert!(median > 0, "{kind:?} did nothing");
         assert!(least * 4 >= median, "{kind:?} starved: {done:?}");
     }
@@ -346,16 +350,8 @@ fn sixty_four_processes_share_a_store_and_a_cloud() {
     assert_nobody_starved(&workers);
     let claimed = assert_each_once("handed out", &shared.claimed);
     assert_eq!(assert_each_once("done", &shared.completed), claimed);
-    println!(
-        "largest WAL {largest} bytes, at the end {}",
-        wal_bytes(&home)
-    );
+    report(&format!("largest WAL {largest} bytes"));
     assert!(largest <= WAL_BYTES, "a WAL grew to {largest} bytes");
-    assert!(
-        wal_bytes(&home) <= WAL_BYTES_LEFT,
-        "{} are left",
-        wal_bytes(&home)
-    );
 
     wait_until(AFTERWARDS, "all is sent", || {
         home.json(&["status"])["data"]["pendingEvents"] == 0
@@ -367,6 +363,8 @@ fn sixty_four_processes_share_a_store_and_a_cloud() {
     wait_until(AFTERWARDS, "nobody works in the background", || {
         processes_of(&home).is_empty()
     });
+    let left = wal_bytes(&home);
+    assert!(left <= WAL_BYTES_LEFT, "a WAL of {left} bytes is left");
     assert_all_agree(&home, &server, &token, &events);
     assert_acknowledged(&home, &shared, &claimed);
     assert_backups(&home, &events);
@@ -398,7 +396,7 @@ fn assert_all_agree(home: &Home, server: &Sqld, token: &str, events: &[String]) 
 /// Whatever was answered is in the log, once.
 fn assert_acknowledged(home: &Home, shared: &Shared, claimed: &BTreeSet<String>) {
     let log = home.hzl(&["events"]).stdout;
-    let log = log.lines().map(|line| serde_json::from_str(line));
+    let log = log.lines().map(serde_json::from_str);
     let log: Vec<Value> = log.collect::<Result<_, _>>().expect("JSON lines");
     let having = |key: &str, value: &str| {
         let of = |event: &&Value| event["data"][key] == value;
