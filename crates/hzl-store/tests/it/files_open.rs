@@ -107,7 +107,7 @@ fn a_newer_major_format_is_refused_and_a_newer_minor_one_is_not() {
         assert!(
             error
                 .to_string()
-                .ends_with("has format 2.3, this hzl knows formats up to 1.0")
+                .ends_with("has format 2.3, this hzl knows formats up to 1.1")
         );
     }
 }

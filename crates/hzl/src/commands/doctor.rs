@@ -281,9 +281,8 @@ fn open(paths: &StorePaths, repairs: &mut Repairs) -> hzl_store::Result<Ledger> 
         }
     }
     let is_damage = |error: &Error| {
-        let path = match error {
-            Error::Corrupt { path, .. } | Error::NotADatabase { path, .. } => path,
-            _ => return false,
+        let (Error::Corrupt { path, .. } | Error::NotADatabase { path, .. }) = error else {
+            return false;
         };
         path.file_name() == paths.events.file_name()
     };

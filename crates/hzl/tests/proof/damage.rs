@@ -5,7 +5,8 @@
 //! saves is what was there, and the damaged file is still there afterwards.
 //!
 //! Long: `HZL_TEST_DAMAGE_TRIALS=2000 cargo test -p hzl --test proof damage`; `HZL_TEST_DAMAGE_SEED` is the
-//! first seed, and a failure prints the one to repeat it with (`HZL_TEST_DAMAGE_TRIALS=1`).
+//! first seed, and a failure prints the one to repeat it with (`HZL_TEST_DAMAGE_TRIALS=1`): same way, same
+//! places; ids and times in the store are new.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
