@@ -416,7 +416,8 @@ impl Trial<'_> {
         let known = saved.intersection(&self.fixture.events).count();
         // A new ledger may have made its inbox, and nothing else.
         assert!(saved.len() <= known + 1, "{}\n{report}", self.title);
-        if self.title.starts_with("flip a bit of a text") {
+        // In a WAL a bit costs all commits after it: SQLite does not go on behind a broken frame.
+        if self.title.starts_with("flip a bit of a text") && self.title.contains("cold") {
             let lost = self.fixture.events.len() - known;
             assert!(
                 lost <= 1,
