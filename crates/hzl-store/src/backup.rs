@@ -83,7 +83,7 @@ fn copy_file(from: &Connection, into: &Path) -> Result<()> {
         .on(&to, "finish the copy")
 }
 
-fn copy_pages(from: &Connection, to: &mut Connection) -> Result<()> {
+pub(crate) fn copy_pages(from: &Connection, to: &mut Connection) -> Result<()> {
     let context = "copy the event log";
     let copied = Backup::new(from, to).and_then(|copy| {
         let mut wait = busy::Wait::until(busy::DEADLINE);

@@ -16,6 +16,7 @@ use rusqlite::{Connection, named_params};
 
 use crate::error::{OnConnection as _, Result};
 use crate::log;
+use crate::loss;
 use crate::projector::{Cursor, Mode, Projector, find_cursor, find_task};
 use crate::state::SyncState;
 use crate::transaction::WriteTransaction;
@@ -97,7 +98,9 @@ pub(crate) fn fold_into(events: &Connection, cache: &Connection) -> Result<Caugh
             CaughtUp::Tasks
         }
         Distance::Unrelated => {
+            loss::note(events, cache, &state)?;
             fold_everything(events, cache, &state)?;
+            loss::mark(events, cache)?;
             CaughtUp::Everything
         }
     };
@@ -113,6 +116,7 @@ pub fn rebuild(events: &Connection, cache: &Connection) -> Result<()> {
     let transaction = WriteTransaction::begin(cache)?;
     let snapshot = ReadTransaction::begin(events)?;
     fold_everything(events, cache, &SyncState::load(events)?)?;
+    loss::mark(events, cache)?;
     drop(snapshot);
     transaction.commit_cache()
 }

@@ -139,6 +139,12 @@ impl Error {
     pub fn from_sqlite(context: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = || path.to_owned();
         let extended = source.sqlite_error().map_or(0, |error| error.extended_code);
+        if is_broken_search_index(&source) {
+            return Self::Corrupt {
+                path: path(),
+                source,
+            };
+        }
         match (extended, extended & 0xff) {
             // The -shm file cannot grow; SQLite has no code of its own for that.
             (ffi::SQLITE_IOERR_SHMSIZE, _) | (_, ffi::SQLITE_FULL) => Self::DiskFull {
@@ -167,6 +173,14 @@ impl Error {
             _ => Self::Sqlite { context, source },
         }
     }
+}
+
+/// The full-text index says by its words alone that it is damaged.
+fn is_broken_search_index(error: &rusqlite::Error) -> bool {
+    let rusqlite::Error::SqliteFailure(_, Some(text)) = error else {
+        return false;
+    };
+    text.starts_with("invalid fts5 file format")
 }
 
 impl Error {

@@ -19,7 +19,7 @@ use hzl_core::time::Timestamp;
 use rusqlite::Connection;
 
 use crate::catch_up::{self, ReadTransaction};
-use crate::error::{Error, Result};
+use crate::error::{Error, OnConnection as _, Result};
 use crate::facts::{self, LoadedFacts};
 use crate::open::{Access, Files, OpenOptions};
 use crate::outbox::{self, HookTarget};
@@ -27,7 +27,7 @@ use crate::paths::StorePaths;
 use crate::source::{Clock, IdSource, SystemClock, SystemIds};
 use crate::state::SyncState;
 use crate::transaction::WriteTransaction;
-use crate::{checkpoint, log};
+use crate::{checkpoint, log, sum};
 
 /// An open ledger.
 pub struct Ledger {
@@ -272,10 +272,25 @@ impl Ledger {
         loop {
             let snapshot = ReadTransaction::begin(&self.files.cache)?;
             // The cache first, then the log: a commit in between only makes the log look newer.
-            if catch_up::is_current(&self.files.events, &self.files.cache)? {
-                return read(&self.files.cache);
-            }
+            let current = catch_up::is_current(&self.files.events, &self.files.cache);
+            let failure = match current {
+                Ok(true) => match read(&self.files.cache) {
+                    Err(error) if self.is_damaged_cache(&error) => Some(error),
+                    done => return done,
+                },
+                Ok(false) => None,
+                Err(error) if self.is_damaged_cache(&error) => Some(error),
+                Err(error) => return Err(error),
+            };
             drop(snapshot);
+            if let Some(error) = failure {
+                if healed {
+                    return Err(error);
+                }
+                self.files.reset_cache()?;
+                healed = true;
+                continue;
+            }
             match catch_up::catch_up(&self.files.events, &self.files.cache) {
                 Ok(catch_up::CaughtUp::Everything) => {
                     // A rebuild leaves a large WAL that every later process would have to read.
@@ -307,6 +322,29 @@ impl Ledger {
     /// Damage of the log is for people to see; damage of the projections is healed.
     fn is_damaged_cache(&self, error: &Error) -> bool {
         matches!(error, Error::Corrupt { path, .. } if *path != self.files.paths.events)
+    }
+
+    /// Empties the projections after their file was found damaged, and folds the whole log anew.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub fn renew_projections(&mut self) -> Result<()> {
+        self.files.reset_cache()?;
+        self.rebuild()
+    }
+
+    /// Gives the events that have no checksum one of what they are now. Returns how many.
+    ///
+    /// # Errors
+    /// Whatever the store reports; nothing is changed then.
+    pub fn fill_sums(&mut self) -> Result<u64> {
+        self.check_writable()?;
+        let queue = self.files.queue();
+        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let filled = sum::fill(&transaction).on(&transaction, "note checksums of events")?;
+        transaction.commit_log(None)?;
+        drop(queue);
+        Ok(filled)
     }
 
     /// Folds the whole log anew.

@@ -12,6 +12,7 @@ use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use crate::error::{OnConnection as _, Result};
+use crate::sum;
 
 /// The last row of the log.
 #[derive(Clone, PartialEq, Debug)]
@@ -187,7 +188,7 @@ pub fn append_stored(conn: &Connection, event: &StoredEvent) -> Result<i64> {
     let mut statement = conn
         .prepare_cached(APPEND)
         .on(conn, "append to the event log")?;
-    statement
+    let rowid = statement
         .insert(named_params! {
             ":event_id": event.event_id.as_str(),
             ":task_id": event.task_id,
@@ -203,7 +204,9 @@ pub fn append_stored(conn: &Connection, event: &StoredEvent) -> Result<i64> {
             ":basis_seq": event.basis_seq,
             ":epoch": event.epoch,
         })
-        .on(conn, "append to the event log")
+        .on(conn, "append to the event log")?;
+    sum::write(conn, rowid, sum::of(event))?;
+    Ok(rowid)
 }
 
 /// Why this cannot be an event, wherever it comes from; `None`: it can.

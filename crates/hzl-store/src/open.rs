@@ -198,6 +198,7 @@ fn open_to_write(
             path: paths.events.clone(),
         });
     }
+    refuse_headless(&paths.events)?;
     let events_path = vetted::database(&paths.events, IfMissing::Create)?.path;
     let vetted_cache = vetted::database(&paths.cache, IfMissing::Create)?;
     let paths = StorePaths {
@@ -229,6 +230,17 @@ fn open_to_write(
         notes,
         deadline,
     })
+}
+
+/// Refuses a log that is empty or missing while its WAL is there: SQLite would delete that WAL, and with
+/// it the last commits. The WAL is looked at first: it is never there before the file holds something.
+fn refuse_headless(path: &Path) -> Result<()> {
+    let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if length(&beside(path, "-wal")) == 0 || length(path) > 0 {
+        return Ok(());
+    }
+    let finding = "it is empty or missing, and its -wal is not";
+    Err(Error::damaged(path, finding.to_owned()))
 }
 
 /// Reads what must be carried over, if the cache is an old one. A cache that cannot be read must
@@ -357,6 +369,7 @@ fn open_to_read(paths: &StorePaths, options: OpenOptions<'_>) -> Result<Files> {
         mut birth,
         deadline,
     } = options;
+    refuse_headless(&paths.events)?;
     let events_path = vetted::database(&paths.events, IfMissing::Refuse)?.path;
     let found = vetted::database(&paths.cache, IfMissing::Refuse);
     let cache_path = found

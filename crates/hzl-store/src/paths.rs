@@ -32,6 +32,13 @@ impl StorePaths {
         self.lock("sync.lock")
     }
 
+    /// Returns the databases and what SQLite keeps beside them, whether they exist or not.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let all = |path: &PathBuf| ["", "-wal", "-shm"].map(|suffix| beside(path, suffix));
+        [all(&self.events), all(&self.cache)].concat()
+    }
+
     fn lock(&self, name: &str) -> PathBuf {
         let log = self.events.file_name().unwrap_or_default();
         if log == "events.db" {

@@ -53,15 +53,23 @@ impl Ledger {
     }
 }
 
+const FORGET_SUMS: &str = "
+    delete from event_sum
+     where event_rowid in (select id from events where task_id = :task_id)";
+
 fn delete_events(log: &Connection, tasks: &[Prunable]) -> Result<u64> {
     let context = "delete the events of old tasks";
     log.execute_batch("drop trigger events_no_delete; drop trigger hzl_no_delete")
         .on(log, context)?;
     let mut deleted = 0;
     {
+        let mut forget = log.prepare(FORGET_SUMS).on(log, context)?;
         let sql = "delete from events where task_id = :task_id";
         let mut statement = log.prepare(sql).on(log, context)?;
         for task in tasks {
+            forget
+                .execute(named_params! { ":task_id": task.task_id.as_str() })
+                .on(log, context)?;
             let rows = statement
                 .execute(named_params! { ":task_id": task.task_id.as_str() })
                 .on(log, context)?;

@@ -1,20 +1,11 @@
 //! Whether the two files are sound. Looks only; repairs nothing.
 
-use std::path::Path;
-
 use rusqlite::Connection;
 
-use crate::catch_up;
-use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
-use crate::log;
-use crate::open::{Access, Files, OpenOptions};
-use crate::paths::StorePaths;
-use crate::projector::state_sum;
 use crate::schema::Version;
 use crate::schema::cache::PROJECTION_VERSION;
 use crate::schema::events::SUPPORTED;
-use crate::state::SyncState;
 
 /// How many findings are listed of one file.
 const FINDINGS: usize = 10;
@@ -72,62 +63,4 @@ pub fn versions(events: &Connection, cache: &Connection) -> Result<Versions> {
             .on(cache, context)?,
         projections_supported: PROJECTION_VERSION,
     })
-}
-
-/// Whether stored projections are what the log says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Agreement {
-    /// They are.
-    Same(StateSum),
-    /// They are not.
-    Different {
-        /// Of what is stored.
-        stored: StateSum,
-        /// Of what the log says.
-        folded: StateSum,
-    },
-    /// Others wrote all the time, so that the two could not be compared.
-    Unknown,
-}
-
-/// How often a comparison is tried while others write.
-const ATTEMPTS: usize = 3;
-
-/// Folds the whole log in memory and compares the outcome with what is stored, which is left as it is.
-///
-/// # Errors
-/// As [`Files::open`].
-pub fn compare_projections(events: &Path, cache: &Path) -> Result<Agreement> {
-    let paths = StorePaths {
-        events: events.to_owned(),
-        cache: cache.to_owned(),
-    };
-    // Only a new store would need a name, and nothing is created.
-    let mut no_name = String::new;
-    for _ in 0..ATTEMPTS {
-        let options = OpenOptions::new(&mut no_name, 0);
-        let mut files = Files::open(&paths, Access::ReadOnly, options)?;
-        let before = (
-            log::find_end(&files.events)?,
-            SyncState::load(&files.events)?,
-        );
-        let is_current = catch_up::is_current(&files.events, &files.cache)?;
-        let stored = state_sum(&files.cache)?;
-        files.use_private_cache()?;
-        catch_up::rebuild(&files.events, &files.cache)?;
-        let folded = state_sum(&files.cache)?;
-        let after = (
-            log::find_end(&files.events)?,
-            SyncState::load(&files.events)?,
-        );
-        if !is_current || after != before {
-            continue;
-        }
-        return Ok(if stored == folded {
-            Agreement::Same(stored)
-        } else {
-            Agreement::Different { stored, folded }
-        });
-    }
-    Ok(Agreement::Unknown)
 }

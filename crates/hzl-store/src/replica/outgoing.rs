@@ -9,6 +9,7 @@ use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
 use crate::log;
 use crate::state::{self, Key};
+use crate::sum;
 
 /// The largest chunk of a push: events.
 pub const CHUNK_EVENTS: usize = 1_000;
@@ -54,6 +55,9 @@ impl Ledger {
             end = Some(command_end(&events));
         }
         events.truncate(end.unwrap_or_else(|| command_end(&events)));
+        for outgoing in &events {
+            sum::refuse_changed(log, &outgoing.event)?;
+        }
         Ok(events)
     }
 

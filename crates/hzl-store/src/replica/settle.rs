@@ -11,6 +11,7 @@ use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
 use crate::log::{self, StoredEvent};
 use crate::state::{self, Key, SyncState};
+use crate::sum;
 use crate::transaction::WriteTransaction;
 
 impl Ledger {
@@ -352,6 +353,11 @@ fn reissue(log: &Connection, mine: &StoredEvent, new_id: &str, now: Timestamp) -
     .on(log, context)?;
     log.execute_batch(crate::schema::events::NO_UPDATE)
         .on(log, context)?;
+    let renamed = StoredEvent {
+        event_id: EventId::new(new_id),
+        ..mine.clone()
+    };
+    sum::write(log, mine.rowid, sum::of(&renamed))?;
     // Listed under a row id of its own: the event itself goes on.
     let reason = "its id was taken by another event; it was sent again under a new id";
     set_aside(log, i64::MIN + mine.rowid, &mine.event_id, reason, now)

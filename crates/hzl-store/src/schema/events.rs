@@ -17,10 +17,11 @@ use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
 use crate::open::Birth;
+use crate::sum;
 use crate::transaction::WriteTransaction;
 
 /// The format this hzl writes.
-pub const SUPPORTED: Version = Version::new(1, 0);
+pub const SUPPORTED: Version = Version::new(1, 1);
 
 /// The trigger that keeps rows from being changed, for whoever had to drop it for a moment.
 pub(crate) const NO_UPDATE: &str = "
@@ -46,9 +47,11 @@ pub(crate) const NO_DELETE_BY_OTHERS: &str = "
 type Upgrade = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Every format there has been, with the step that leads to it from the one before.
-const UPGRADES: &[(Version, Upgrade)] = &[(Version::new(1, 0), to_1_0)];
+const UPGRADES: &[(Version, Upgrade)] =
+    &[(Version::new(1, 0), to_1_0), (Version::new(1, 1), to_1_1)];
 
 const V1: &str = include_str!("events_v1.sql");
+const V1_1: &str = include_str!("events_v1_1.sql");
 
 /// Tells whether the log needs [`upgrade`], and refuses one that is too new.
 ///
@@ -196,6 +199,11 @@ fn to_1_0(conn: &Connection) -> rusqlite::Result<()> {
         }
     }
     conn.execute_batch(V1)
+}
+
+fn to_1_1(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(V1_1)?;
+    sum::fill(conn).map(drop)
 }
 
 const NAME_LEDGER: &str = "

@@ -17,7 +17,7 @@ fn a_new_store_has_its_tables_and_its_names() {
     let directory = directory();
     let paths = paths(&directory.path().join("deep/er"));
     let files = open(&paths, Access::ReadWrite).unwrap();
-    assert_eq!(text(&files.events, "pragma user_version"), "1000");
+    assert_eq!(text(&files.events, "pragma user_version"), "1001");
     assert_eq!(
         text(&files.cache, "pragma user_version"),
         PROJECTION_VERSION.to_string()
@@ -107,7 +107,7 @@ fn a_newer_major_format_is_refused_and_a_newer_minor_one_is_not() {
         assert!(
             error
                 .to_string()
-                .ends_with("has format 2.3, this hzl knows formats up to 1.0")
+                .ends_with("has format 2.3, this hzl knows formats up to 1.1")
         );
     }
 }

@@ -54,7 +54,7 @@ fn rows_stay_as_they_are_and_the_old_triggers_hold() {
     let before = text(&Connection::open(&paths.events).unwrap(), ROWS);
     let files = open(&paths, Access::Existing).unwrap();
     assert_eq!(text(&files.events, ROWS), before);
-    assert_eq!(text(&files.events, "pragma user_version"), "1000");
+    assert_eq!(text(&files.events, "pragma user_version"), "1001");
     assert!(files.notes.contains(&Note::Upgraded), "{:?}", files.notes);
     let unset = "select count(*) from events where basis_seq is null and epoch is null";
     assert_eq!(text(&files.events, unset), "3");

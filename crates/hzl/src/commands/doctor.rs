@@ -1,6 +1,7 @@
 //! `hzl doctor`
 
 mod quarantine;
+mod repair;
 
 use std::fs;
 use std::io;
@@ -15,13 +16,18 @@ use hzl_store::Error;
 use hzl_store::Note;
 use hzl_store::StorePaths;
 use hzl_store::ledger::Ledger;
+use hzl_store::loss;
+use hzl_store::query::compare;
+use hzl_store::query::compare::Compared;
 use hzl_store::query::health;
-use hzl_store::query::health::Agreement;
 use hzl_store::state;
+use hzl_store::sum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::quarantine::SetAside;
+use self::repair::Fix;
+use self::repair::Repairs;
 use super::status;
 use crate::cloud;
 use crate::context::Context;
@@ -33,12 +39,19 @@ use crate::paths;
 
 /// Check config, database and sync for problems
 ///
-/// Ends with exit code 1 when a check fails.
+/// Ends with exit code 1 when a check fails. With --fix it first repairs what can be repaired: rights of
+/// files, events of a damaged log. Nothing is deleted: a damaged file is kept beside, and the answer says
+/// where.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hzl doctor
-  hzl doctor --format md")]
-pub(crate) struct Args {}
+  hzl doctor --format md
+  hzl doctor --fix")]
+pub(crate) struct Args {
+    /// Repair what can be repaired
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
 
 #[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Report {
@@ -46,6 +59,9 @@ pub(crate) struct Report {
     status: &'static str,
     mode: &'static str,
     checks: Checks,
+    /// What --fix has repaired.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixes: Vec<Fix>,
 }
 
 #[derive(Debug, JsonSchema, Serialize)]
@@ -180,8 +196,12 @@ impl Checks {
 }
 
 /// Checks everything and reports.
-pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let (mode, checks) = look(ctx);
+pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
+    let mut repairs = Repairs {
+        wanted: args.fix,
+        done: vec![],
+    };
+    let (mode, checks) = look(ctx, &mut repairs);
     let is_healthy = checks
         .named()
         .iter()
@@ -191,6 +211,7 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         status: if is_healthy { "healthy" } else { "unhealthy" },
         mode,
         checks,
+        fixes: repairs.done,
     })?;
     if is_healthy {
         Ok(())
@@ -199,8 +220,15 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     }
 }
 
-fn look(ctx: &mut Context) -> (&'static str, Checks) {
-    let config = check_config(ctx);
+fn look(ctx: &mut Context, repairs: &mut Repairs) -> (&'static str, Checks) {
+    let mut config = check_config(ctx);
+    if repairs.wanted
+        && config.status != Level::Pass
+        && let Ok(path) = paths::config_file(&ctx.environment)
+    {
+        repairs.make_usable(&path);
+        config = check_config(ctx);
+    }
     let paths = match ctx.store_paths() {
         Ok(paths) => paths,
         Err(error) => {
@@ -211,7 +239,7 @@ fn look(ctx: &mut Context) -> (&'static str, Checks) {
     let mut checks = Checks::new(config, Check::pass().at(&paths.events));
     checks.lock = check_lock(&paths);
     checks.orphaned_database = check_orphan(&paths.events);
-    let mut ledger = match Ledger::open(&paths, Access::Existing) {
+    let mut ledger = match open(&paths, repairs) {
         Ok(ledger) => ledger,
         Err(error) => {
             not_opened(&mut checks, &paths, &error);
@@ -220,19 +248,64 @@ fn look(ctx: &mut Context) -> (&'static str, Checks) {
     };
     checks.migrations = check_versions(&ledger).unwrap_or_else(|error| failed(&error));
     checks.identity = Some(check_identity(&ledger).unwrap_or_else(|error| failed(&error)));
+    let log = check_log(&mut ledger, repairs).unwrap_or_else(|error| failed(&error));
     checks.projections =
         Some(check_projections(&mut ledger).unwrap_or_else(|error| failed(&error)));
-    checks.database = check_files(&ledger)
-        .unwrap_or_else(|error| failed(&error))
-        .at(&paths.events);
     // A config file that cannot be read has been reported; it says nothing about the cloud.
     let target = ctx.sync_target().ok().flatten();
     if let Ok(Some(target)) = cloud::target(ctx) {
-        checks.connectivity = Some(check_connectivity(&target, &mut ledger));
+        checks.connectivity = Some(match log.status {
+            Level::Fail => {
+                Check::warn("not asked: the log here is damaged, and that must not spread")
+            }
+            Level::Pass | Level::Warn => check_connectivity(&target, &mut ledger),
+        });
     }
-    // After the sync: it may have set events aside.
+    // After the sync: it may have set events aside, or brought what was lost.
     checks.quarantine = Some(quarantine::check(&ledger).unwrap_or_else(|error| failed(&error)));
+    checks.database = match log.status {
+        Level::Fail => log,
+        Level::Pass | Level::Warn => check_loss(&ledger, repairs)
+            .unwrap_or_else(|error| Some(failed(&error)))
+            .unwrap_or(log),
+    }
+    .at(&paths.events);
     (status::mode(target.as_ref()), checks)
+}
+
+/// Opens the ledger. If repairs are wanted, a log that is damaged is made sound first.
+fn open(paths: &StorePaths, repairs: &mut Repairs) -> hzl_store::Result<Ledger> {
+    if repairs.wanted {
+        for path in paths.files() {
+            repairs.make_usable(&path);
+        }
+    }
+    let is_damage = |error: &Error| {
+        let (Error::Corrupt { path, .. } | Error::NotADatabase { path, .. }) = error else {
+            return false;
+        };
+        path.file_name() == paths.events.file_name()
+    };
+    let found = match Ledger::open(paths, Access::Existing) {
+        Ok(ledger) => damage_of_log(&ledger).map(|damage| (ledger, damage)),
+        Err(error) => Err(error),
+    };
+    let is_damaged = match &found {
+        Ok((_, damage)) => damage.is_some(),
+        Err(error) => is_damage(error),
+    };
+    if !is_damaged || !repairs.wanted {
+        return match found {
+            Ok((ledger, _)) => Ok(ledger),
+            // It opens; what is wrong is told by the checks.
+            Err(error) if is_damage(&error) => Ledger::open(paths, Access::Existing),
+            Err(error) => Err(error),
+        };
+    }
+    // Nobody here may have it open meanwhile.
+    drop(found);
+    repairs.salvage(paths)?;
+    Ledger::open(paths, Access::Existing)
 }
 
 /// Syncs, as 3.2.0's doctor does: an answer that is not a sync proves little.
@@ -332,6 +405,9 @@ fn not_opened(checks: &mut Checks, paths: &StorePaths, error: &Error) {
             checks.permissions = failed(error).at(path);
         }
         Error::Busy { .. } => checks.lock = failed(error),
+        Error::Corrupt { .. } | Error::NotADatabase { .. } => {
+            checks.database = failed(error).at(&paths.events).action(REPAIR, SAVE);
+        }
         _ => checks.database = failed(error).at(&paths.events),
     }
 }
@@ -341,24 +417,84 @@ fn is_hidden(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
-fn check_files(ledger: &Ledger) -> hzl_store::Result<Check> {
-    let files = ledger.files();
-    for (name, conn) in [("event log", &files.events), ("cache", &files.cache)] {
-        let damage = health::list_damage(conn)?;
-        if let Some(first) = damage.first() {
-            let message = format!("the {name} is damaged: {first}");
-            return Ok(Check::fail(message).action(
-                format!("cp -a \"{}\" <a safe place>", files.paths.events.display()),
-                "Keep a copy of the database before anything else",
-            ));
-        }
+/// What is wrong with the log, if anything is: its structure first, then every event.
+fn damage_of_log(ledger: &Ledger) -> hzl_store::Result<Option<String>> {
+    let log = &ledger.files().events;
+    if let Some(first) = health::list_damage(log)?.first() {
+        return Ok(Some(format!("the event log is damaged: {first}")));
     }
-    if files.notes.contains(&Note::Replica) {
+    let checked = sum::check(log)?;
+    if !checked.has_damage() {
+        return Ok(None);
+    }
+    let (changed, missing) = (checked.changed.len(), checked.missing.len());
+    let rows: Vec<String> = [checked.changed, checked.missing]
+        .iter()
+        .flatten()
+        .take(NAMED_ROWS)
+        .map(i64::to_string)
+        .collect();
+    Ok(Some(format!(
+        "the event log is damaged: {changed} events are not what was written, {missing} are gone (rows {})",
+        rows.join(", ")
+    )))
+}
+
+/// How many damaged rows a message names.
+const NAMED_ROWS: usize = 10;
+
+fn check_log(ledger: &mut Ledger, repairs: &mut Repairs) -> hzl_store::Result<Check> {
+    if let Some(damage) = damage_of_log(ledger)? {
+        return Ok(Check::fail(damage).action(REPAIR, SAVE));
+    }
+    let without = sum::check(&ledger.files().events)?.without_sum;
+    if without > 0 && repairs.wanted {
+        let filled = ledger.fill_sums()?;
+        repairs.did("database", format!("{filled} events have a checksum now"));
+    }
+    if ledger.files().notes.contains(&Note::Replica) {
         return Ok(Check::warn(
             "HZL 3.2.0 kept this log as a replica: do not let that program sync it any more",
         ));
     }
+    if without > 0 && !repairs.wanted {
+        let message = format!("{without} events have no checksum: HZL 3.2.0 has written them");
+        return Ok(Check::pass().says(message).action(
+            REPAIR,
+            "Give them one, so that damage of them will be found",
+        ));
+    }
     Ok(Check::pass())
+}
+
+const REPAIR: &str = "hzl doctor --fix";
+const SAVE: &str = "Keep the damaged file beside, and save all events that can be read; a synced ledger gets the rest from the cloud";
+
+/// Whether the log has gone back behind what was seen of it. What the cloud has is here by now.
+fn check_loss(ledger: &Ledger, repairs: &mut Repairs) -> hzl_store::Result<Option<Check>> {
+    let files = ledger.files();
+    let Some(lost) = loss::find(&files.events, &files.cache)? else {
+        return Ok(None);
+    };
+    if repairs.wanted {
+        loss::forget(&files.cache)?;
+        let message = format!(
+            "event {lost}, and perhaps others before it, are neither here nor in a cloud: the log goes on without them"
+        );
+        repairs.did("database", message);
+        return Ok(None);
+    }
+    let message = format!(
+        "the log has lost events: {lost} was here. Its -wal was deleted, or an older copy was put in its place"
+    );
+    Ok(Some(
+        Check::fail(message)
+            .action(
+                "hzl restore <file> --force",
+                "Bring back a backup that has more, or put the right files back",
+            )
+            .action(REPAIR, "Or go on without these events"),
+    ))
 }
 
 fn check_versions(ledger: &Ledger) -> hzl_store::Result<Check> {
@@ -387,24 +523,45 @@ fn check_identity(ledger: &Ledger) -> hzl_store::Result<Check> {
     })
 }
 
-/// Compares what is stored with what the log says. The cache holds nothing of its own, so a wrong one
-/// is built anew at once.
+/// Compares what is stored with what the log says, row by row. The cache holds nothing of its own, so a
+/// wrong one is built anew at once.
 fn check_projections(ledger: &mut Ledger) -> hzl_store::Result<Check> {
-    ledger.read(|_| Ok(()))?;
     let paths = ledger.files().paths.clone();
-    Ok(
-        match health::compare_projections(&paths.events, &paths.cache)? {
-            Agreement::Same(sum) => Check::pass().says(format!("current, state {sum}")),
-            Agreement::Different { stored, folded } => {
-                ledger.rebuild()?;
-                let message = format!(
-                    "the cache had state {stored}, the log says {folded}: it was built anew"
-                );
-                Check::warn(message).at(&paths.cache)
-            }
-            Agreement::Unknown => Check::warn("others write so much that it could not be compared"),
-        },
-    )
+    Ok(match compare_projections(ledger, &paths) {
+        Err(Error::Corrupt { path, .. }) if path != paths.events => return renew(ledger),
+        // Whatever cannot be read in the cache is damage; if it is in the log, building anew fails, too.
+        Err(Error::Sqlite { .. }) => return renew(ledger),
+        Err(error) => return Err(error),
+        Ok(None) => return renew(ledger),
+        Ok(Some(Compared::Same { sum, .. })) => Check::pass().says(format!("current, state {sum}")),
+        Ok(Some(Compared::Different { stored, folded, .. })) => {
+            ledger.rebuild()?;
+            let message =
+                format!("the cache had state {stored}, the log says {folded}: it was built anew");
+            Check::warn(message).at(&paths.cache)
+        }
+        Ok(Some(Compared::Unknown)) => {
+            Check::warn("others write so much that it could not be compared")
+        }
+    })
+}
+
+/// Compares the projections with the log; `None`: the file is damaged.
+fn compare_projections(
+    ledger: &mut Ledger,
+    paths: &StorePaths,
+) -> hzl_store::Result<Option<Compared>> {
+    ledger.read(|_| Ok(()))?;
+    if !health::list_damage(&ledger.files().cache)?.is_empty() {
+        return Ok(None);
+    }
+    compare::compare(paths).map(Some)
+}
+
+fn renew(ledger: &mut Ledger) -> hzl_store::Result<Check> {
+    ledger.renew_projections()?;
+    let message = "the cache was damaged: it was built anew, and nothing is lost";
+    Ok(Check::warn(message).at(&ledger.files().paths.cache))
 }
 
 /// A lock file of HZL 3.2.0. This program's own locks end with the process that holds them.
@@ -433,6 +590,9 @@ fn check_orphan(events: &Path) -> Option<Check> {
 
 impl Answer for Report {
     fn md(&self, md: &mut Md) {
+        for fix in &self.fixes {
+            md.ok(&format!("Repaired: {}", fix.text()));
+        }
         for (name, check) in self.checks.named() {
             let message = check.message.as_deref().unwrap_or("fine");
             let text = format!("{name}: {message}");

@@ -189,10 +189,143 @@ fn a_rebuild_changes_nothing_and_heals_what_is_wrong() {
     drop(cache);
     let titles = || home.json(&["task", "list"])["tasks"].to_string();
     assert!(titles().contains("wrong"));
+    assert_eq!(
+        home.json(&["doctor"])["checks"]["projections"]["status"],
+        "warn",
+        "a wrong title is found although its digest is right"
+    );
+    assert!(!titles().contains("wrong"));
     let md = home.hzl(&["rebuild", "--format", "md"]);
     assert!(md.stdout.starts_with("✓ Rebuilt 18 tasks from "), "{md}");
     assert_eq!(
         home.json(&["doctor"])["checks"]["projections"]["status"],
         "pass"
     );
+}
+
+/// Runs SQL on the log, past everything that guards it.
+fn tamper(home: &hzl_testkit::home::Home, sql: &str) {
+    let log = rusqlite::Connection::open(home.data().join("hzl/events.db")).expect("a log");
+    log.execute_batch(sql).expect("it can be spoilt");
+}
+
+#[test]
+fn a_changed_event_is_found_kept_from_the_cloud_and_set_right_or_left_out() {
+    let home = home();
+    let task = add(&home, &["As it was"]);
+    home.json(&["task", "comment", &task, "said"]);
+    home.write("config/hzl/config.json", "{}");
+    tamper(
+        &home,
+        "drop trigger events_no_update;
+         update events set data = replace(data, 'said', 'sold') where type = 'comment_added';
+         create trigger events_no_update before update on events
+         begin
+           select raise(abort, 'events are append-only: an event cannot be changed');
+         end",
+    );
+    for _ in 0..2 {
+        let run = home.hzl(&["doctor"]);
+        let check = run.json()["checks"]["database"].clone();
+        assert_eq!((run.exit, &check["status"]), (1, &json!("fail")), "{run}");
+        assert!(
+            check["message"].as_str().unwrap().contains("rows 3"),
+            "{run}"
+        );
+    }
+    let fixed = home.json(&["doctor", "--fix"]);
+    let kept = fixed["fixes"][0]["kept"].as_str().expect("a path");
+    let old = rusqlite::Connection::open(kept).expect("the damaged file is there");
+    let sold: i64 = old
+        .query_row(
+            "select count(*) from events where data like '%sold%'",
+            [],
+            |row| row.get(0),
+        )
+        .expect("and is as it was");
+    assert_eq!(sold, 1);
+    assert_eq!(crate::log(&home).len(), 2, "the rest was saved: {fixed}");
+    assert_eq!(home.json(&["doctor", "--fix"]).get("fixes"), None);
+}
+
+#[test]
+fn events_of_the_older_program_get_checksums_when_asked() {
+    let home = home();
+    let task = add(&home, &["T"]);
+    let sql = format!(
+        "insert into events (event_id, task_id, type, data, timestamp)
+         values ('01HZZ000000000000000000001', '{task}', 'comment_added',
+                 '{{\"text\":\"old\"}}', '2025-03-01T00:00:00.000Z')"
+    );
+    tamper(&home, &sql);
+    let database = |line: &[&str]| home.json(line)["checks"]["database"].clone();
+    let before = database(&["doctor"]);
+    assert_eq!(before["status"], "pass", "{before}");
+    assert!(
+        before["message"].as_str().unwrap().starts_with("1 events"),
+        "{before}"
+    );
+    assert_eq!(
+        home.json(&["doctor", "--fix"])["fixes"][0]["check"],
+        "database"
+    );
+    assert_eq!(database(&["doctor"]).get("message"), None);
+}
+
+#[test]
+fn a_log_that_went_back_is_flagged_until_somebody_decides() {
+    let home = home();
+    add(&home, &["One"]);
+    let store = home.data().join("hzl");
+    let log = rusqlite::Connection::open(store.join("events.db")).expect("a log");
+    log.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
+        .expect("nobody is in the way");
+    drop(log);
+    add(&home, &["Two"]);
+    for file in ["events.db-wal", "events.db-shm"] {
+        fs::remove_file(store.join(file)).unwrap();
+    }
+    assert_eq!(home.json(&["task", "list"])["total"], 1);
+    add(&home, &["Three"]);
+    for _ in 0..2 {
+        let run = home.hzl(&["doctor"]);
+        assert_eq!(run.exit, 1, "{run}");
+        assert!(run.stdout.contains("the log has lost events"), "{run}");
+    }
+    home.json(&["doctor", "--fix"]);
+    assert_eq!(home.json(&["doctor", "--fix"]).get("fixes"), None);
+    assert_eq!(home.json(&["task", "list"])["total"], 2);
+}
+
+#[test]
+fn a_wal_without_its_database_is_not_thrown_away() {
+    let home = home();
+    add(&home, &["Kept"]);
+    let log = home.data().join("hzl/events.db");
+    for lose in [fs::remove_file, |path: std::path::PathBuf| {
+        fs::write(path, "")
+    }] {
+        lose(log.clone()).unwrap();
+        let error = home.fails(&["task", "list"], 5);
+        assert_eq!(error["error"]["code"], "database_error", "{error}");
+    }
+    home.json(&["doctor", "--fix"]);
+    assert_eq!(home.json(&["task", "list"])["tasks"][0]["title"], "Kept");
+}
+
+#[test]
+fn a_broken_search_index_is_built_anew() {
+    let home = home();
+    add(&home, &["Findable"]);
+    let search = || home.json(&["task", "search", "findable"])["total"].clone();
+    assert_eq!(search(), 1);
+    let cache = rusqlite::Connection::open(home.data().join("hzl/cache.db")).expect("a cache");
+    cache
+        .execute_batch("update p_search_config set v = 0 where k = 'version'")
+        .expect("it can be spoilt");
+    drop(cache);
+    assert_eq!(search(), 1, "a search heals it");
+    add(&home, &["Also findable"]);
+    assert_eq!(search(), 2);
+    assert_eq!(home.json(&["doctor"])["success"], true);
 }

@@ -3,6 +3,8 @@
 //! Each proof has a short setting, which is what `cargo test` plays, and a long one: `scripts/proof`.
 
 mod claims;
+mod crowd;
+mod damage;
 
 use std::env;
 use std::path::PathBuf;
