@@ -2,6 +2,10 @@
 //!
 //! Each proof has a short setting, which is what `cargo test` plays, and a long one: `scripts/proof`.
 
+mod dice;
+mod kills;
+mod store;
+
 use std::env;
 use std::path::PathBuf;
 
