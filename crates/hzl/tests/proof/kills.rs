@@ -15,6 +15,7 @@ mod judge;
 mod scenes;
 
 use std::env;
+use std::panic;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
@@ -249,7 +250,9 @@ fn play(test: &str, points: &[Point], seed: u64) {
             } else {
                 Thorough::No
             };
-            match point.play(&codes, thorough) {
+            let played = panic::catch_unwind(|| point.play(&codes, thorough));
+            match played.unwrap_or_else(|_| Err("it hangs, or the test is wrong: see above".into()))
+            {
                 Ok(true) => drop(reached.fetch_add(1, Ordering::Relaxed)),
                 Ok(false) => {}
                 Err(error) => {
@@ -325,7 +328,11 @@ fn an_error_at_any_system_call_is_told_and_changes_nothing() {
         let name = at.name.as_str();
         let mut faults = vec![];
         if FAILING.contains(&name) {
-            faults.extend([Fault::Once("EIO"), Fault::FromThenOn("EIO")]);
+            faults.push(Fault::Once("EIO"));
+        }
+        // A lock that fails is to SQLite one that somebody holds: it would wait for ten seconds each time.
+        if FAILING.contains(&name) && name != "fcntl" {
+            faults.push(Fault::FromThenOn("EIO"));
         }
         if FILLING.contains(&name) {
             faults.extend([Fault::Once("ENOSPC"), Fault::FromThenOn("ENOSPC")]);

@@ -4,6 +4,7 @@
 
 mod dice;
 mod kills;
+mod power_cut;
 mod store;
 
 use std::env;
