@@ -15,8 +15,24 @@ use crate::error::Kind;
 /// A file under another name, until it is kept. Dropping it removes it.
 pub(crate) struct NewFile {
     file: NamedTempFile,
+    /// What SQLite puts beside it, where the file is a database.
+    _companions: Companions,
     path: PathBuf,
     replaces: bool,
+}
+
+/// Files beside a database under its temporary name; removed when dropped. An error may leave them.
+struct Companions(PathBuf);
+
+impl Drop for Companions {
+    fn drop(&mut self) {
+        for suffix in ["-journal", "-wal", "-shm"] {
+            let mut name = self.0.as_os_str().to_owned();
+            name.push(suffix);
+            // Best effort, and usually there is none.
+            drop(fs::remove_file(PathBuf::from(name)));
+        }
+    }
 }
 
 impl NewFile {
@@ -33,6 +49,7 @@ impl NewFile {
         let file =
             NamedTempFile::new_in(directory_of(path)).map_err(|error| failure(path, error))?;
         Ok(Self {
+            _companions: Companions(file.path().to_owned()),
             file,
             path: path.to_owned(),
             replaces,

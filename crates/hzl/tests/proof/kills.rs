@@ -245,7 +245,7 @@ fn play(test: &str, points: &[Point], seed: u64) {
             let Some(point) = points.get(number) else {
                 return;
             };
-            let thorough = if number % 8 == 0 {
+            let thorough = if number.is_multiple_of(8) {
                 Thorough::Yes
             } else {
                 Thorough::No

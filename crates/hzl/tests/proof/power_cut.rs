@@ -153,7 +153,7 @@ fn check(
         ));
     }
     check_backup(run, &home, acknowledged)?;
-    if number % SAMPLE == 0 {
+    if number.is_multiple_of(SAMPLE) {
         check_binary(&home)?;
     }
     Ok(identity)
