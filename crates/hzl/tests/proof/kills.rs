@@ -6,6 +6,7 @@
 //! - `HZL_TEST_KILLS`: how many kills, 0 for one at every system call of every command
 //! - `HZL_TEST_FAULTS`: how many I/O errors, 0 for all: EIO and ENOSPC, once and from then on, at every call
 //!   that touches files or sockets
+//! - `HZL_TEST_SHORT_WRITES`: how many runs under a limit on the size of files, at which a write is cut short
 //! - `HZL_TEST_KILLS_SEED`: which of them
 //! - `HZL_TEST_KILLS_THREADS`: how many at a time
 //! - `HZL_TEST_KILLS_ONLY`: one that failed, as the failure names it; or a part of that name
@@ -346,4 +347,42 @@ fn an_error_at_any_system_call_is_told_and_changes_nothing() {
     );
     let chosen = choose(all, setting("HZL_TEST_FAULTS", 300), seed);
     play("an_error_at_any", &chosen, seed);
+}
+
+/// The only short write that needs no tracer: the kernel writes up to the limit, and no more from then on.
+#[test]
+fn a_write_that_is_cut_short_is_told_and_changes_nothing() {
+    let seed = setting("HZL_TEST_KILLS_SEED", 1);
+    let count = setting("HZL_TEST_SHORT_WRITES", 60);
+    let codes = codes();
+    let mut dice = Dice::new(seed);
+    let local: Vec<&Rehearsal> = (rehearsals().iter())
+        .filter(|rehearsal| rehearsal.scene.cloud.is_none())
+        .collect();
+    let (at, fault) = ("pwrite64:1".parse(), Fault::FromThenOn("EFBIG"));
+    let at = at.expect("a system call");
+    let mut refused = 0;
+    for number in 0..count {
+        let played = local[dice.below(local.len())];
+        let limit = dice.below(600 << 10);
+        let home = played.scene.home.duplicate();
+        let script = format!("trap '' XFSZ; exec prlimit --fsize={limit} \"$@\"");
+        let call = played.scene.call(&home).under(["sh", "-c", &script, "sh"]);
+        let injected = strace::Injected {
+            run: call.run(),
+            reached: true,
+        };
+        refused += u64::from(injected.run.exit != 0);
+        let case = Case {
+            scene: &played.scene,
+            before: &played.before,
+            effect: &played.effect,
+            codes: &codes,
+        };
+        let found = case.find_fault(&home, (&at, fault), &injected, Thorough::No);
+        let (name, run) = (&played.scene.name, &injected.run);
+        assert_eq!(found, Ok(()), "{name}, {limit} bytes, seed {seed}\n{run}");
+        assert!(number < 30 || refused > 0, "no limit was ever reached");
+    }
+    println!("short writes: {count} runs, {refused} failed, seed {seed}");
 }
