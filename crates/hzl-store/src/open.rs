@@ -211,6 +211,8 @@ fn open_to_write(
         // Tables and version are made together: only an old log has tables and still no version.
         let is_old = events::exist(&log).at(&paths.events, "read the tables of the event log")?
             && !events::is_current(&log, &paths.events)?;
+        // Here and not where they are made, which another process may have done that was killed since.
+        vetted::sync_names(&paths.events)?;
         let transaction = WriteTransaction::begin(&log)?;
         let carried = || read_old_cache(&paths.cache, deadline, &mut notes);
         events::upgrade(transaction, &mut birth, carried)?;

@@ -124,6 +124,27 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     belong_to_directory(&file, path)
 }
 
+/// Makes the names that lead to a file last: a file on the disk is lost all the same if the power fails
+/// before its directory, or one above it, is there too.
+///
+/// SQLite syncs only the directory that a database is in.
+pub(crate) fn sync_names(path: &Path) -> Result<()> {
+    for directory in path.ancestors().skip(1) {
+        match File::open(directory).and_then(|opened| opened.sync_all()) {
+            // Somebody else's, so it was there before; or the file system has no such sync.
+            Err(error) if cannot_be_synced(error.kind()) => {}
+            synced => synced.at(directory, "write the directory to the disk")?,
+        }
+    }
+    Ok(())
+}
+
+fn cannot_be_synced(kind: ErrorKind) -> bool {
+    kind == ErrorKind::PermissionDenied
+        || kind == ErrorKind::Unsupported
+        || kind == ErrorKind::InvalidInput
+}
+
 /// Opens a file that holds nothing but a lock, creating it if need be.
 pub(crate) fn lock_file(path: &Path) -> Result<File> {
     let unsafe_file = |reason| {

@@ -83,6 +83,28 @@ impl Home {
         }
     }
 
+    /// Makes a home with the same files, settings and binary; only the directory is another.
+    ///
+    /// # Panics
+    ///
+    /// When the files cannot be copied.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let copy = Self::new(self.binary.clone());
+        copy_directory(self.path(), copy.path()).expect("a home can be copied");
+        let moved = |value: &OsString| {
+            let below = Path::new(value).strip_prefix(self.path());
+            below.map_or_else(|_| value.clone(), |below| copy.path().join(below).into())
+        };
+        let environment = self.environment.iter();
+        Self {
+            environment: environment
+                .map(|(name, value)| (name.clone(), moved(value)))
+                .collect(),
+            ..copy
+        }
+    }
+
     /// Sets a variable for every later run.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
@@ -199,6 +221,22 @@ impl Call {
     #[must_use]
     pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(text.into());
+        self
+    }
+
+    /// Runs under this program: what follows its arguments is the binary and its own.
+    #[must_use]
+    pub fn under<Word: AsRef<OsStr>>(mut self, line: impl IntoIterator<Item = Word>) -> Self {
+        let mut line = line.into_iter();
+        let program = line.next().expect("a command line begins with a program");
+        let mut outer = Command::new(program);
+        outer.args(line).arg(self.command.get_program());
+        outer.args(self.command.get_args()).env_clear();
+        outer.envs(self.command.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        if let Some(directory) = self.command.get_current_dir() {
+            outer.current_dir(directory);
+        }
+        self.command = outer;
         self
     }
 
@@ -454,6 +492,22 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Pipe {
     Pipe { bytes, end }
 }
 
+/// Copies a directory with all that is below it.
+fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
+            fs::set_permissions(&target, entry.metadata()?.permissions())?;
+            copy_directory(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -478,6 +532,30 @@ mod tests {
             assert!(run.stdout.contains(&line), "{line} is missing\n{run}");
         }
         assert!(!run.stdout.contains("CARGO"), "{run}");
+    }
+
+    #[test]
+    fn a_duplicate_has_the_same_files_and_a_directory_of_its_own() {
+        let mut home = shell().env("HZL_X", "yes");
+        home.set_env("HZL_HERE", home.path().join("a"));
+        home.write("a/b", "text");
+        let copy = home.duplicate();
+        let run = copy.hzl(&["-c", "cat $HZL_HERE/b; echo $HZL_X >> $HOME/a/b"]);
+        assert_eq!(run.stdout, "text", "{run}");
+        let read = |home: &Home| fs::read_to_string(home.path().join("a/b")).unwrap();
+        assert_eq!(
+            (read(&home).as_str(), read(&copy).as_str()),
+            ("text", "textyes\n")
+        );
+    }
+
+    #[test]
+    fn a_call_can_run_under_another_program() {
+        let run = shell()
+            .call(&["-c", "echo $HZL_X; exit 3"])
+            .under(["env", "HZL_X=inner"])
+            .run();
+        assert_eq!((run.exit, run.stdout.as_str()), (3, "inner\n"), "{run}");
     }
 
     #[test]

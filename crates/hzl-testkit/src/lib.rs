@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod relay;
 pub mod schemas;
 pub mod servers;
+pub mod strace;
 pub mod stub;
 
 use std::thread;

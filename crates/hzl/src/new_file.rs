@@ -1,6 +1,7 @@
 //! A file that a command makes for its user: private, and either complete or not there.
 
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::io::Write as _;
 use std::path::Path;
@@ -14,8 +15,24 @@ use crate::error::Kind;
 /// A file under another name, until it is kept. Dropping it removes it.
 pub(crate) struct NewFile {
     file: NamedTempFile,
+    /// What SQLite puts beside it, where the file is a database.
+    _companions: Companions,
     path: PathBuf,
     replaces: bool,
+}
+
+/// Files beside a database under its temporary name; removed when dropped. An error may leave them.
+struct Companions(PathBuf);
+
+impl Drop for Companions {
+    fn drop(&mut self) {
+        for suffix in ["-journal", "-wal", "-shm"] {
+            let mut name = self.0.as_os_str().to_owned();
+            name.push(suffix);
+            // Best effort, and usually there is none.
+            drop(fs::remove_file(PathBuf::from(name)));
+        }
+    }
 }
 
 impl NewFile {
@@ -29,9 +46,10 @@ impl NewFile {
         if !replaces && fs::symlink_metadata(path).is_ok() {
             return Err(exists(path));
         }
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let file = NamedTempFile::new_in(directory).map_err(|error| failure(path, error))?;
+        let file =
+            NamedTempFile::new_in(directory_of(path)).map_err(|error| failure(path, error))?;
         Ok(Self {
+            _companions: Companions(file.path().to_owned()),
             file,
             path: path.to_owned(),
             replaces,
@@ -67,13 +85,35 @@ impl NewFile {
             self.file.persist_noclobber(&self.path)
         };
         match kept {
-            Ok(_) => Ok(()),
+            // The name has to last as well.
+            Ok(_) => sync_directory(&self.path).map_err(|error| failure(&self.path, error)),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(exists(&self.path))
             }
             Err(error) => Err(failure(&self.path, error.error)),
         }
     }
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    match File::open(directory_of(path)).and_then(|directory| directory.sync_all()) {
+        // A file system that has no such sync, or a directory that may be written and not read.
+        Err(error)
+            if [
+                io::ErrorKind::InvalidInput,
+                io::ErrorKind::Unsupported,
+                io::ErrorKind::PermissionDenied,
+            ]
+            .contains(&error.kind()) =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 fn exists(path: &Path) -> CommandError {
