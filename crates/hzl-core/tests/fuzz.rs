@@ -22,7 +22,7 @@ use view::{Incremental, View};
 fn any_payload_is_decoded() {
     let target = Target {
         name: "decode an event",
-        share: 350_000,
+        share: 450_000,
     };
     fuzz(target, corpus::mutated_event, |line| {
         let line = String::from_utf8_lossy(line);
@@ -60,7 +60,7 @@ fn columns(line: &str) -> (String, u32, String) {
 fn any_history_is_folded_to_one_state() {
     let target = Target {
         name: "fold a history",
-        share: 20_000,
+        share: 2_000,
     };
     fuzz(
         target,
@@ -73,9 +73,13 @@ fn any_history_is_folded_to_one_state() {
             log.retain(|placed| ids.insert(placed.event.event_id.clone()));
             let rewind_points = [5];
             let view = View::of(log.clone(), &rewind_points);
-            assert!(view == View::of(log.clone(), &rewind_points), "twice the same");
+            assert!(
+                view == View::of(log.clone(), &rewind_points),
+                "twice the same"
+            );
             let mut resumed = Incremental::default();
-            log.iter().for_each(|event| resumed.apply(event, &rewind_points));
+            log.iter()
+                .for_each(|event| resumed.apply(event, &rewind_points));
             resumed.assert_same(&view);
             for task in view.tasks() {
                 assert!(task.priority <= 3 && task.progress.is_none_or(|progress| progress <= 100));
@@ -97,7 +101,8 @@ fn placed((line, at): (&str, i64)) -> PlacedEvent {
     PlacedEvent {
         event: Event {
             event_id: EventId::new(text("event_id").unwrap_or_default()),
-            task_id: (!payload.is_project()).then(|| TaskId::new(text("task_id").unwrap_or_default())),
+            task_id: (!payload.is_project())
+                .then(|| TaskId::new(text("task_id").unwrap_or_default())),
             payload,
             author: text("author"),
             agent_id: text("agent_id"),
@@ -106,7 +111,9 @@ fn placed((line, at): (&str, i64)) -> PlacedEvent {
             causation_id: text("causation_id"),
             timestamp: time("timestamp").unwrap_or_default(),
             basis_seq: event["basis_seq"].as_i64().unwrap_or(0),
-            epoch: event["epoch"].as_u64().and_then(|epoch| u32::try_from(epoch).ok()),
+            epoch: event["epoch"]
+                .as_u64()
+                .and_then(|epoch| u32::try_from(epoch).ok()),
         },
         position: seq.map_or_else(|| Position::tail(at), Position::settled),
         seq,

@@ -195,7 +195,9 @@ impl Watchdog {
                 if now != before {
                     (before, since) = (now, Instant::now());
                 } else if since.elapsed() > HANG_LIMIT && !is_over.load(Ordering::Relaxed) {
-                    complain(&format!("fuzz {name}: case {now} of seed {seed} does not end"));
+                    complain(&format!(
+                        "fuzz {name}: case {now} of seed {seed} does not end"
+                    ));
                     process::abort();
                 }
             }
@@ -220,7 +222,10 @@ fn own_peak_kb() -> u64 {
     crate::peak_kb(&status).expect("a process has memory")
 }
 
-#[expect(clippy::print_stdout, reason = "shown with --nocapture, and when a test fails")]
+#[expect(
+    clippy::print_stdout,
+    reason = "shown with --nocapture, and when a test fails"
+)]
 fn say(text: &str) {
     println!("{text}");
 }
@@ -256,7 +261,10 @@ mod tests {
         assert!(said.contains("fuzz itself: case "), "{said}");
         assert!(said.contains("a backslash"), "{said}");
         assert!(said.contains("1 bytes made of"), "{said}");
-        assert!(said.contains("repeat: HZL_TEST_FUZZ_SEED=1 HZL_TEST_FUZZ_CASE="), "{said}");
+        assert!(
+            said.contains("repeat: HZL_TEST_FUZZ_SEED=1 HZL_TEST_FUZZ_CASE="),
+            "{said}"
+        );
     }
 
     #[test]

@@ -122,7 +122,9 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Vec<Draft>, Rejection> {
     let drafts = judge(facts, command, actor, now)?;
-    drafts.iter().try_for_each(|draft| check::event(&draft.payload))?;
+    drafts
+        .iter()
+        .try_for_each(|draft| check::event(&draft.payload))?;
     Ok(drafts)
 }
 

@@ -365,6 +365,11 @@ impl Run<'_> {
         if matches!(error, RemoteError::Unauthorized { .. }) && is_planted(Bug::TailDroppedOn401) {
             self.forget(chunk)?;
         }
+        if matches!(error, RemoteError::ReplyTooLarge { .. }) && self.page_rows > 1 {
+            // What was pushed has arrived: the next page shows it.
+            self.page_rows /= 2;
+            return Ok(true);
+        }
         if matches!(error, RemoteError::Forbidden { .. }) && (!chunk.is_empty() || announces) {
             self.report.pull_only = true;
             return Ok(true);

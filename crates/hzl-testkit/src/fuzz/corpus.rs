@@ -168,7 +168,12 @@ mod tests {
             let data = event["data"].as_object().unwrap();
             for key in event.as_object().unwrap().keys().chain(data.keys()) {
                 // What only counts tasks, or is never read back, is not worth a place.
-                let unused = ["is_protected", "new_name", "task_count", "archived_task_count"];
+                let unused = [
+                    "is_protected",
+                    "new_name",
+                    "task_count",
+                    "archived_task_count",
+                ];
                 let known = EVENT_KEYS.contains(&key.as_str());
                 assert!(known || unused.contains(&key.as_str()), "{key}");
             }

@@ -2,6 +2,9 @@
 //!
 //! Each proof has a short setting, which is what `cargo test` plays, and a long one: `scripts/proof`.
 
+mod bombs;
+mod terminal;
+
 use std::env;
 use std::path::PathBuf;
 
