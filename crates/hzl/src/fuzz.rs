@@ -89,7 +89,7 @@ fn typed(random: &mut Random, lines: &[String]) -> Vec<u8> {
 fn any_command_line_is_parsed_or_refused() {
     let target = Target {
         name: "command lines",
-        share: 1_500,
+        share: 20_000,
     };
     let lines = command_lines();
     assert!(lines.len() > 300, "{}", lines.len());
@@ -100,7 +100,7 @@ fn any_command_line_is_parsed_or_refused() {
         |text| {
             let text = String::from_utf8_lossy(text);
             let arguments: Vec<String> = text.split('\n').map(str::to_owned).collect();
-            drop(cli::Look::guess(&arguments));
+            let _look = cli::Look::guess(&arguments);
             let line = match normalize::normalize(arguments, &root) {
                 Ok(line) => line,
                 Err(refusal) => {
@@ -175,7 +175,7 @@ fn assert_harmless(text: &str) {
 fn any_text_is_harmless_on_a_terminal() {
     let target = Target {
         name: "terminal output",
-        share: 200_000,
+        share: 250_000,
     };
     let make = |random: &mut Random| {
         let count = 1 + random.below(3);
@@ -220,7 +220,7 @@ fn md_lines(text: &str) -> usize {
 fn any_config_file_is_read_or_its_fault_named() {
     let target = Target {
         name: "config file",
-        share: 40_000,
+        share: 60_000,
     };
     const KEYS: [&str; 26] = [
         "dbPath",
@@ -278,7 +278,7 @@ fn any_config_file_is_read_or_its_fault_named() {
 fn any_export_is_read_line_by_line() {
     let target = Target {
         name: "read an export",
-        share: 40_000,
+        share: 60_000,
     };
     let make = |random: &mut Random| {
         let count = random.below(3);

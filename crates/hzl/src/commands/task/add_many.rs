@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(parse(corpus::TASKS).unwrap().len(), 3);
         let target = Target {
             name: "tasks from JSON",
-            share: 30_000,
+            share: 70_000,
         };
         fuzz(
             target,
