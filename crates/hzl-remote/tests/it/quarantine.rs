@@ -1,5 +1,10 @@
 //! Bad events, from here and from there: set aside, listed, and never in the way.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails has failed its test"
+)]
+
 use hzl_core::command::{Command, Transition};
 use hzl_core::task::Status;
 use hzl_remote::sync::run::Limits;

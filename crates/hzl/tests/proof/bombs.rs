@@ -151,6 +151,7 @@ fn no_server_is_waited_for_longer_because_it_drips() {
 
 /// A sync with this server fails in time, in little memory, and leaves the store as it is.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
 fn survives(what: &str, server: &Stub) {
     let home = home().env("HZL_SYNC_URL", "");
     home.json(&["task", "add", "stays"]);
