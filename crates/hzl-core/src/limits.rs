@@ -37,5 +37,8 @@ pub const PROGRESS_MAX: u8 = 100;
 pub const MINUTES_MAX: u32 = 5_256_000;
 /// Deepest JSON value in metadata or checkpoint data.
 pub const JSON_DEPTH: usize = 64;
-/// Largest payload of one event, in bytes, that is taken from the cloud.
+/// Largest payload of one event, in bytes, that is written, sent or taken over.
 pub const EVENT_BYTES: usize = 1_048_576;
+/// Deepest payload of one event that is sent or taken over: what a later version may wrap around the
+/// deepest value has room, and every JSON parser can still read it (serde_json stops at 127).
+pub const EVENT_DEPTH: usize = JSON_DEPTH + 16;

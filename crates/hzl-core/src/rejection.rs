@@ -126,6 +126,14 @@ pub enum Rejection {
         /// Deepest allowed.
         limit: usize,
     },
+    /// All of it together is more than one event may hold.
+    #[error("all of it together is {actual} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Bytes of the event.
+        actual: usize,
+        /// The largest allowed.
+        limit: usize,
+    },
     /// Not a date.
     #[error("{field} is not an ISO 8601 date or date-time: `{actual}`")]
     InvalidTime {
@@ -298,6 +306,7 @@ impl Rejection {
             | Rejection::TooLong { .. }
             | Rejection::TooMany { .. }
             | Rejection::TooDeep { .. }
+            | Rejection::TooLarge { .. }
             | Rejection::Empty { .. } => RejectionKind::General,
             Rejection::ProtectedDelete { .. }
             | Rejection::ProjectNotEmpty { .. }

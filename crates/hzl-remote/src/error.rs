@@ -115,6 +115,14 @@ pub enum RemoteError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The reply is larger than is read. A smaller page may do.
+    #[error("the reply of {host} is larger than {limit} bytes")]
+    ReplyTooLarge {
+        /// The host of the endpoint.
+        host: String,
+        /// The most that is read.
+        limit: u64,
+    },
 }
 
 impl RemoteError {
@@ -134,7 +142,8 @@ impl RemoteError {
             | Self::Throttled { .. }
             | Self::Server { .. }
             | Self::BatchRefused(_)
-            | Self::BadReply { .. } => false,
+            | Self::BadReply { .. }
+            | Self::ReplyTooLarge { .. } => false,
         }
     }
 
@@ -171,7 +180,7 @@ impl RemoteError {
             Self::Server { .. } => "server_error",
             Self::Redirect { .. } => "redirected",
             Self::BatchRefused(_) => "batch_refused",
-            Self::BadReply { .. } => "bad_reply",
+            Self::BadReply { .. } | Self::ReplyTooLarge { .. } => "bad_reply",
         }
     }
 }

@@ -148,17 +148,7 @@ impl Hrana {
     pub fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError> {
         let requests = statements.iter().map(wire::Request::execute).collect();
         let results = self.exchange(requests)?;
-        results
-            .into_iter()
-            .zip(statements)
-            .map(|(result, statement)| match result {
-                wire::Result::Ok {
-                    response: wire::Response::Execute { result },
-                } => Ok(Ok(self.rows(result, statement)?)),
-                wire::Result::Error { error } => Ok(Err(self.sql_error(&error))),
-                wire::Result::Ok { .. } => Err(self.bad_reply("it answers another question")),
-            })
-            .collect()
+        outcomes(results, statements, self.http.token()).map_err(|reason| self.bad_reply(reason))
     }
 
     /// Runs statements in one round trip, each only if the one before succeeded. Returns one
@@ -262,25 +252,12 @@ impl Hrana {
         }
     }
 
-    /// `sqld` sends rows even if they are not wanted, `tursodb` does not; callers see no difference.
     fn rows(&self, result: wire::Rows, statement: &Statement) -> Result<Rows, RemoteError> {
-        let rows = result.decode().map_err(|reason| self.bad_reply(reason))?;
-        Ok(if statement.want_rows {
-            rows
-        } else {
-            Rows {
-                affected_row_count: rows.affected_row_count,
-                ..Rows::default()
-            }
-        })
+        rows(result, statement).map_err(|reason| self.bad_reply(reason))
     }
 
     fn sql_error(&self, error: &wire::Error) -> SqlError {
-        let token = self.http.token();
-        SqlError {
-            code: clean(error.code.as_deref().unwrap_or("UNKNOWN"), token),
-            message: clean(&error.message, token),
-        }
+        sql_error(error, self.http.token())
     }
 
     fn bad_reply(&self, reason: &str) -> RemoteError {
@@ -289,6 +266,57 @@ impl Hrana {
             host,
             reason: clean(reason, self.http.token()),
         }
+    }
+}
+
+/// Reads the body of a reply to these statements, as [`Hrana::pipeline`] does.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn read_reply(body: &[u8], statements: &[Statement]) -> Result<Vec<Outcome>, String> {
+    let results = wire::results(body).map_err(|error| error.to_string())?;
+    if results.len() != statements.len() {
+        return Err("it has not one result per statement".to_owned());
+    }
+    outcomes(results, statements, None).map_err(str::to_owned)
+}
+
+fn outcomes(
+    results: Vec<wire::Result>,
+    statements: &[Statement],
+    token: Option<&Secret>,
+) -> Result<Vec<Outcome>, &'static str> {
+    results
+        .into_iter()
+        .zip(statements)
+        .map(|(result, statement)| match result {
+            wire::Result::Ok {
+                response: wire::Response::Execute { result },
+            } => Ok(Ok(rows(result, statement)?)),
+            wire::Result::Error { error } => Ok(Err(sql_error(&error, token))),
+            wire::Result::Ok { .. } => Err("it answers another question"),
+        })
+        .collect()
+}
+
+/// `sqld` sends rows even if they are not wanted, `tursodb` does not; callers see no difference.
+fn rows(result: wire::Rows, statement: &Statement) -> Result<Rows, &'static str> {
+    let rows = result.decode()?;
+    Ok(if statement.want_rows {
+        rows
+    } else {
+        Rows {
+            affected_row_count: rows.affected_row_count,
+            ..Rows::default()
+        }
+    })
+}
+
+fn sql_error(error: &wire::Error, token: Option<&Secret>) -> SqlError {
+    SqlError {
+        code: clean(error.code.as_deref().unwrap_or("UNKNOWN"), token),
+        message: clean(&error.message, token),
     }
 }
 

@@ -22,8 +22,9 @@ use crate::error::Unreachability;
 use crate::error::clean;
 use crate::secret::Secret;
 
-/// The largest reply that is read. Servers stop far below: sqld at 10 MB per statement.
-const REPLY_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+/// The largest reply that is read: what is made of it takes several times as much memory. Any one row fits, also
+/// when each character of its 1 MiB of data is escaped twice; a page that does not is asked for in parts.
+const REPLY_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
 /// How much of the reply is read when only its error message matters.
 const ERROR_LIMIT_BYTES: u64 = 64 * 1024;
 const USER_AGENT: &str = concat!("hzl/", env!("CARGO_PKG_VERSION"));
@@ -200,10 +201,7 @@ impl Http {
                 host,
                 reason: clean(&error.to_string(), self.token()),
             },
-            ureq::Error::BodyExceedsLimit(limit) => RemoteError::BadReply {
-                host,
-                reason: format!("it is larger than {limit} bytes"),
-            },
+            ureq::Error::BodyExceedsLimit(limit) => RemoteError::ReplyTooLarge { host, limit },
             ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => {
                 RemoteError::BadReply {
                     host,

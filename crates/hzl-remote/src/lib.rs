@@ -4,6 +4,7 @@
 //! [`error`], [`http`] (one request, one reply, strict limits), [`hrana`] (statements in, rows
 //! out). [`hooks`] stands beside them: one POST to an address from the settings. Nothing here decides when to talk or what a reply means for the ledger.
 
+mod bounded;
 pub mod endpoint;
 pub mod error;
 pub mod hooks;

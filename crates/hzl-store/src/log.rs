@@ -218,9 +218,32 @@ pub fn unacceptable(event: &StoredEvent) -> Option<&'static str> {
         Some("an id or its type is empty or too long")
     } else if serde_json::from_str::<serde::de::IgnoredAny>(&event.data).is_err() {
         Some("its data is not JSON")
+    } else if json_depth(&event.data) > limits::EVENT_DEPTH {
+        Some("its data is nested too deeply")
     } else {
         None
     }
+}
+
+/// How many arrays and objects are inside one another at the deepest place of a JSON text. Takes no stack.
+fn json_depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// The columns of an event at its place; every reader of [`read_placed`] selects these, in this order.

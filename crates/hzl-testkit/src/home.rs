@@ -14,7 +14,6 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::io::Read;
-use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -206,7 +205,16 @@ pub struct Call {
     command: Command,
     binary: PathBuf,
     arguments: Vec<String>,
-    stdin: Option<Vec<u8>>,
+    stdin: Option<Input>,
+}
+
+/// What a run finds on standard input.
+struct Input(Box<dyn Read + Send>);
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Input")
+    }
 }
 
 impl Call {
@@ -219,8 +227,14 @@ impl Call {
 
     /// Gives this text on standard input; without it, standard input is empty.
     #[must_use]
-    pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(text.into());
+    pub fn stdin(self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin_from(io::Cursor::new(text.into()))
+    }
+
+    /// Gives what this reader gives on standard input, as long as anybody reads it.
+    #[must_use]
+    pub fn stdin_from(mut self, source: impl Read + Send + 'static) -> Self {
+        self.stdin = Some(Input(Box::new(source)));
         self
     }
 
@@ -289,9 +303,9 @@ impl Call {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{:?} does not start: {error}", self.command));
-        if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.stdin) {
+        if let (Some(mut pipe), Some(Input(mut source))) = (child.stdin.take(), self.stdin) {
             // Not every command reads its input to the end.
-            thread::spawn(move || drop(pipe.write_all(&text)));
+            thread::spawn(move || drop(io::copy(&mut source, &mut pipe)));
         }
         let stdout = collect(child.stdout.take().expect("stdout is piped"));
         let stderr = collect(child.stderr.take().expect("stderr is piped"));

@@ -4,6 +4,7 @@
 //! returning errors, and nothing is ever skipped: a test that needs a server either gets the real
 //! one or fails. Whatever is started ends with its value, and also when the test process is killed.
 
+pub mod fuzz;
 pub mod home;
 mod port;
 pub mod proxy;
@@ -37,6 +38,13 @@ pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bo
         );
         thread::sleep(POLL_INTERVAL);
     }
+}
+
+/// Reads from `/proc/PID/status` how much memory a process has ever had at once, in kB.
+#[must_use]
+pub fn peak_kb(status: &str) -> Option<u64> {
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]

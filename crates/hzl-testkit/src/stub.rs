@@ -77,6 +77,8 @@ enum Behaviour {
     Silent,
     Reply(Vec<u8>),
     Stall(Vec<u8>),
+    /// A beginning, then the same piece again and again, with a pause after each.
+    Endless(Vec<u8>, Vec<u8>, Duration),
 }
 
 impl Stub {
@@ -96,6 +98,13 @@ impl Stub {
     #[must_use]
     pub fn stalling(reply: impl Into<Vec<u8>>) -> Self {
         Self::start(Behaviour::Stall(reply.into()))
+    }
+
+    /// Starts a server whose answer begins like this and then goes on with the same piece for ever, with a
+    /// pause after each.
+    #[must_use]
+    pub fn endless(head: impl Into<Vec<u8>>, piece: impl Into<Vec<u8>>, pause: Duration) -> Self {
+        Self::start(Behaviour::Endless(head.into(), piece.into(), pause))
     }
 
     /// Starts a server that answers every request with this status, header lines and body.
@@ -170,6 +179,7 @@ fn serve(listener: &TcpListener, shared: &Shared, behaviour: &Behaviour) {
             Behaviour::Silent => (&[][..], false),
             Behaviour::Reply(reply) => (reply.as_slice(), true),
             Behaviour::Stall(reply) => (reply.as_slice(), false),
+            Behaviour::Endless(head, ..) => (head.as_slice(), true),
         };
         if !reply.is_empty() || then_close {
             let request = read_request(&mut stream);
@@ -180,6 +190,12 @@ fn serve(listener: &TcpListener, shared: &Shared, behaviour: &Behaviour) {
                 .push(request);
             // A client that hangs up early, for instance over a large reply, is expected.
             drop(stream.write_all(reply));
+        }
+        if let Behaviour::Endless(_, piece, pause) = behaviour {
+            drop(stream.set_write_timeout(Some(EXCHANGE_LIMIT)));
+            while !shared.stopped.load(Ordering::SeqCst) && stream.write_all(piece).is_ok() {
+                thread::sleep(*pause);
+            }
         }
         if !then_close {
             swallowed.push(stream);

@@ -15,6 +15,8 @@ mod defaults;
 mod environment;
 mod error;
 mod exit;
+#[cfg(test)]
+mod fuzz;
 mod ndjson;
 mod new_file;
 mod normalize;

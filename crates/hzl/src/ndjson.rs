@@ -22,7 +22,7 @@ use crate::output::one_line;
 /// The format version in the header.
 const VERSION: u32 = 1;
 /// No line is longer, in bytes; the payload of an event has a limit of its own.
-const LINE_BYTES: u64 = 8 * 1024 * 1024;
+pub(crate) const LINE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Any line of an export.
 #[derive(JsonSchema)]
@@ -217,6 +217,8 @@ pub(crate) enum ReadError {
     NewerFormat(u32),
     #[error("line {0} is longer than {LINE_BYTES} bytes")]
     TooLong(u64),
+    #[error("the input is longer than {0} bytes")]
+    TooMuch(u64),
 }
 
 impl<R: BufRead> Reader<R> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::event::Payload;
 use crate::limits;
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
@@ -118,6 +119,16 @@ pub(super) fn object(
         });
     }
     text(field, &value.to_string(), limit)
+}
+
+/// Checks that an event is one that every device takes over: each of its texts may be allowed, and all of
+/// them together too much.
+pub(super) fn event(payload: &Payload) -> Result<(), Rejection> {
+    let (actual, limit) = (payload.encode().len(), limits::EVENT_BYTES);
+    if actual > limit {
+        return Err(Rejection::TooLarge { actual, limit });
+    }
+    Ok(())
 }
 
 fn depth(value: &Value) -> usize {

@@ -121,6 +121,19 @@ pub fn decide(
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Vec<Draft>, Rejection> {
+    let drafts = judge(facts, command, actor, now)?;
+    drafts
+        .iter()
+        .try_for_each(|draft| check::event(&draft.payload))?;
+    Ok(drafts)
+}
+
+fn judge(
+    facts: &Facts,
+    command: &Command,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Vec<Draft>, Rejection> {
     let drafts = Drafts {
         actor,
         list: vec![],

@@ -133,6 +133,7 @@ fn name(rejection: &Rejection) -> &'static str {
         Rejection::Empty { .. } => "Empty",
         Rejection::OutOfRange { .. } => "OutOfRange",
         Rejection::TooDeep { .. } => "TooDeep",
+        Rejection::TooLarge { .. } => "TooLarge",
         Rejection::InvalidTime { .. } => "InvalidTime",
         Rejection::StatusRefused { .. } => "StatusRefused",
         Rejection::InvalidTransition { .. } => "InvalidTransition",
@@ -158,7 +159,7 @@ fn name(rejection: &Rejection) -> &'static str {
     }
 }
 
-const REFUSALS: usize = 36;
+const REFUSALS: usize = 37;
 
 fn about_projects() -> Vec<(&'static str, Facts, Command)> {
     let holding = || Facts {
@@ -285,6 +286,13 @@ fn about_values() -> Vec<(&'static str, Facts, Command)> {
         (
             "TooDeep",
             added(|new| new.metadata = Some(deep(limits::JSON_DEPTH))),
+        ),
+        (
+            "TooLarge",
+            // Each of it is allowed: it is characters that are counted there.
+            added(|new| {
+                new.links = vec!["\u{1}".repeat(limits::LINK_CHARS); limits::LIST_ITEMS];
+            }),
         ),
         (
             "TooMany",

@@ -9,6 +9,7 @@ use serde::Serializer;
 
 use super::Statement;
 use super::Value;
+use crate::bounded;
 
 /// One request of a pipeline.
 #[derive(Debug, Serialize)]
@@ -185,7 +186,7 @@ pub(crate) fn results(body: &[u8]) -> serde_json::Result<Vec<Result>> {
     struct Reply {
         results: Vec<Result>,
     }
-    Ok(serde_json::from_slice::<Reply>(body)?.results)
+    Ok(bounded::from_slice::<Reply>(body)?.results)
 }
 
 impl Rows {

@@ -10,6 +10,7 @@ use hzl_core::ids::EventId;
 use hzl_core::planted::{Bug, is_planted};
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
+use hzl_store::log;
 use hzl_store::replica::{CHUNK_EVENTS, Outgoing};
 use hzl_store::state::Key;
 
@@ -311,19 +312,35 @@ impl Run<'_> {
     }
 
     /// Nothing is pushed before the ledger in the cloud is known to be this one.
-    fn next_chunk(&self, view: &View) -> Result<Vec<Outgoing>, SyncError> {
+    fn next_chunk(&mut self, view: &View) -> Result<Vec<Outgoing>, SyncError> {
         if view.membership.joined.is_none() || self.report.pull_only {
             return Ok(vec![]);
         }
-        let mut chunk = self
-            .ledger
-            .list_outgoing(self.chunk_events.min(CHUNK_EVENTS))?;
+        let mut chunk = self.list_acceptable()?;
         if self.is_halved || self.chunk_events < self.options.limits.chunk_events {
             // A chunk that was refused or did not get through becomes smaller, in the middle of a
             // command if it must be.
             chunk.truncate(self.chunk_events.max(1));
         }
         Ok(chunk)
+    }
+
+    /// The next events to push. What no device would take over, and only HZL 3.2.0 or an earlier hzl can
+    /// have written, is set aside here, before the cloud has it.
+    fn list_acceptable(&mut self) -> Result<Vec<Outgoing>, SyncError> {
+        loop {
+            let chunk = self
+                .ledger
+                .list_outgoing(self.chunk_events.min(CHUNK_EVENTS))?;
+            let found = chunk
+                .iter()
+                .find_map(|outgoing| Some((outgoing, log::unacceptable(&outgoing.event)?)));
+            let Some((culprit, reason)) = found else {
+                return Ok(chunk);
+            };
+            self.ledger.quarantine(culprit, reason)?;
+            self.report.quarantined += 1;
+        }
     }
 
     pub(super) fn condition(&self, view: &View) -> Result<PushCondition, SyncError> {
@@ -347,6 +364,11 @@ impl Run<'_> {
     ) -> Result<bool, SyncError> {
         if matches!(error, RemoteError::Unauthorized { .. }) && is_planted(Bug::TailDroppedOn401) {
             self.forget(chunk)?;
+        }
+        if matches!(error, RemoteError::ReplyTooLarge { .. }) && self.page_rows > 1 {
+            // What was pushed has arrived: the next page shows it.
+            self.page_rows /= 2;
+            return Ok(true);
         }
         if matches!(error, RemoteError::Forbidden { .. }) && (!chunk.is_empty() || announces) {
             self.report.pull_only = true;

@@ -138,7 +138,13 @@ fn read_page(
 ) -> Result<PullReply, SyncError> {
     let mut busy = 0;
     loop {
-        let outcome = remote.pipeline(&[wire::pull(above, *page_rows)])?;
+        let outcome = match remote.pipeline(&[wire::pull(above, *page_rows)]) {
+            Err(RemoteError::ReplyTooLarge { .. }) if *page_rows > 1 => {
+                *page_rows /= 2;
+                continue;
+            }
+            outcome => outcome?,
+        };
         let error = match outcome.into_iter().next() {
             Some(Ok(rows)) => return wire::read_pull(&rows).map_err(|reason| bad_reply(&reason)),
             Some(Err(error)) => error,

@@ -11,6 +11,7 @@ use hzl_store::log::StoredEvent;
 use hzl_store::replica::{CloudCursor, CloudDevice, CloudRow, Outgoing};
 use serde_json::{Value as Json, json};
 
+use crate::bounded;
 use crate::hrana::{Rows, Statement, Value};
 
 /// The format of the cloud's tables that this program reads and writes.
@@ -378,7 +379,8 @@ pub fn read_pull(reply: &Rows) -> Result<PullReply, String> {
         _ => None,
     };
     let meta: Vec<(String, Option<String>)> =
-        serde_json::from_str(text(0).unwrap_or("[]")).map_err(|_| "meta is not a list of pairs")?;
+        bounded::from_slice(text(0).unwrap_or("[]").as_bytes())
+            .map_err(|_| "meta is not a list of pairs")?;
     let meta = |key: &str| {
         meta.iter()
             .find(|(name, _)| name == key)
@@ -397,8 +399,8 @@ pub fn read_pull(reply: &Rows) -> Result<PullReply, String> {
         }
         None => None,
     };
-    let page: Vec<Vec<Json>> =
-        serde_json::from_str(text(2).unwrap_or("[]")).map_err(|_| "the page is not a list")?;
+    let page: Vec<Vec<Json>> = bounded::from_slice(text(2).unwrap_or("[]").as_bytes())
+        .map_err(|_| "the page is not a list")?;
     let mut rows = page
         .iter()
         .map(|row| read_row(row))
@@ -408,7 +410,7 @@ pub fn read_pull(reply: &Rows) -> Result<PullReply, String> {
         instance_id: meta("instance_id").unwrap_or_default(),
         format: meta("format").unwrap_or_default(),
         rewind_points: meta("epoch")
-            .and_then(|text| serde_json::from_str(&text).ok())
+            .and_then(|text| bounded::from_slice(text.as_bytes()).ok())
             .unwrap_or_default(),
         cursor,
         rows,

@@ -113,3 +113,20 @@ fn an_idle_sync_is_one_small_request() {
     assert!(exchange.request_bytes < 4_000, "{exchange:?}");
     assert!(exchange.reply_bytes < 1_500, "{exchange:?}");
 }
+
+#[test]
+fn a_page_larger_than_is_read_is_asked_for_in_parts() {
+    let sqld = Sqld::start(Auth::None);
+    let cloud = Cloud::at(sqld.url());
+    let (mut writer, mut reader) = (Device::new(), Device::new());
+    let task = writer.add("talked about");
+    // Each quote is escaped three times on its way: 13 MB in one page, of which the server sees half.
+    for _ in 0..100 {
+        writer.remark(&task, &"\"".repeat(16_384));
+    }
+    writer.sync(&cloud);
+    let report = reader.sync(&cloud);
+    assert_eq!(report.quarantined, 0);
+    assert_eq!(reader.event_ids().len(), writer.event_ids().len());
+    assert_eq!(reader.hash(), writer.hash());
+}

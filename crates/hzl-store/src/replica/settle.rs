@@ -217,13 +217,6 @@ impl Settler<'_> {
         let reason = log::unacceptable(&row.event);
         match known {
             Some((_, _, Some(_))) => {}
-            Some((mine, aside, None)) if same_content(&mine, &row.event) => {
-                self.write(mine.rowid, row)?;
-                if aside {
-                    self.execute(RELEASE, mine.rowid)?;
-                }
-                self.settled.confirmed += 1;
-            }
             known if reason.is_some() => {
                 // No event of ours is like this; every device sets it aside for the same reason. If
                 // one is all the same, sending it again would not help.
@@ -232,6 +225,13 @@ impl Settler<'_> {
                 }
                 self.refuse(row, reason.unwrap_or_default())?;
                 return Ok(());
+            }
+            Some((mine, aside, None)) if same_content(&mine, &row.event) => {
+                self.write(mine.rowid, row)?;
+                if aside {
+                    self.execute(RELEASE, mine.rowid)?;
+                }
+                self.settled.confirmed += 1;
             }
             Some((mine, _, None)) => {
                 // Of the same millisecond: the ids of a device ascend with its events.

@@ -19,6 +19,7 @@ use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
 use crate::ndjson::BadLine;
+use crate::ndjson::LINE_BYTES;
 use crate::ndjson::ReadError;
 use crate::ndjson::Reader;
 use crate::output::Answer;
@@ -26,6 +27,8 @@ use crate::output::Md;
 
 /// How many bad lines are listed.
 const LISTED: usize = 20;
+/// No input that is not a file is longer, in bytes: it is copied before anything is looked at.
+const PIPE_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Take over the events of an export
 ///
@@ -68,7 +71,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     } else {
         ctx.environment.current_dir.join(&args.file)
     };
-    let input = open(&args.file, &path).map_err(|error| unreadable(&path, error))?;
+    let input = open(&args.file, &path)?;
     let reader = Reader::new(BufReader::new(input)).map_err(|error| unusable(&path, error))?;
     let purpose = match args.dry_run {
         true => Purpose::Inspect,
@@ -157,20 +160,49 @@ impl<R> Lines<'_, R> {
 }
 
 /// Opens the input. What is no file is copied first: nobody waits for a slow pipe.
-fn open(given: &Path, path: &Path) -> io::Result<File> {
-    let mut source: Box<dyn io::Read> = if given == Path::new("-") {
+fn open(given: &Path, path: &Path) -> Result<File, CommandError> {
+    let failed = |error: io::Error| unreadable(path, error);
+    let source: Box<dyn io::Read> = if given == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
-        let file = File::open(path)?;
-        if file.metadata()?.is_file() {
+        let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_file() {
             return Ok(file);
         }
         Box::new(file)
     };
-    let mut copy = tempfile::tempfile()?;
-    io::copy(&mut source, &mut copy)?;
-    copy.rewind()?;
+    let mut copy = tempfile::tempfile().map_err(failed)?;
+    copy_all(source, &mut copy).map_err(|error| unusable(path, error))?;
+    copy.rewind().map_err(failed)?;
     Ok(copy)
+}
+
+/// Copies an input, and stops where it can be no export.
+fn copy_all(source: impl io::Read, copy: &mut impl io::Write) -> Result<(), ReadError> {
+    let mut source = BufReader::with_capacity(64 * 1024, source);
+    let (mut line, mut line_bytes, mut bytes) = (1, 0, 0);
+    loop {
+        let piece = source.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        copy.write_all(piece)?;
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            line_bytes += part.len() as u64;
+            if line_bytes > LINE_BYTES {
+                return Err(ReadError::TooLong(line));
+            }
+            if part.ends_with(b"\n") {
+                (line, line_bytes) = (line + 1, 0);
+            }
+        }
+        let length = piece.len();
+        bytes += length as u64;
+        if bytes > PIPE_BYTES {
+            return Err(ReadError::TooMuch(PIPE_BYTES));
+        }
+        source.consume(length);
+    }
 }
 
 fn unreadable(path: &Path, error: io::Error) -> CommandError {
@@ -189,6 +221,8 @@ fn unusable(path: &Path, error: ReadError) -> CommandError {
             CommandError::new(Kind::Input, error.to_string()).hint("update hzl on this machine")
         }
         ReadError::TooLong(_) => CommandError::new(Kind::Input, error.to_string()),
+        ReadError::TooMuch(_) => CommandError::new(Kind::Input, error.to_string())
+            .hint("put it into a file and import that"),
     };
     failure.detail("path", path.to_string_lossy())
 }

@@ -43,6 +43,9 @@ use crate::secret;
 use crate::secret::Secret;
 use crate::usage;
 
+/// No token from standard input is longer, in bytes; a header of a request would not hold it.
+const TOKEN_BYTES: u64 = 64 * 1024;
+
 /// Create the database, and set up sync
 ///
 /// Other commands work without it; `init` is for choosing a place or a cloud database. An existing
@@ -288,10 +291,16 @@ fn token(args: &Args, stdin: &mut dyn io::BufRead) -> Result<Option<Secret>, Com
         return some_token(given);
     }
     let mut line = String::new();
-    stdin.read_line(&mut line).map_err(|error| {
+    // One more byte than is allowed, to see whether there is one.
+    let mut limited = io::Read::take(stdin, TOKEN_BYTES + 1);
+    io::BufRead::read_line(&mut limited, &mut line).map_err(|error| {
         CommandError::new(Kind::General, "cannot read the token from standard input")
             .caused_by(error)
     })?;
+    if line.len() as u64 > TOKEN_BYTES {
+        let message = format!("the token is longer than {TOKEN_BYTES} bytes");
+        return Err(CommandError::new(Kind::Input, message));
+    }
     some_token(&line)
 }
 

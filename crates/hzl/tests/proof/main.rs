@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a proof says how much it has tried")]
 
+mod bombs;
 mod claims;
 mod crowd;
 mod damage;
@@ -11,6 +12,7 @@ mod dice;
 mod kills;
 mod power_cut;
 mod store;
+mod terminal;
 
 use std::env;
 use std::path::PathBuf;

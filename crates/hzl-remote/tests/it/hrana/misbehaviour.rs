@@ -107,7 +107,11 @@ fn an_endless_reply_is_cut_off() {
     let mut reply = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
     reply.resize(65 * 1024 * 1024, b' ');
     let error = failure_at(&Stub::raw(reply));
-    assert!(matches!(&error, RemoteError::BadReply { reason, .. } if reason.contains("larger")));
+    assert!(
+        matches!(error, RemoteError::ReplyTooLarge { .. }),
+        "{error:?}"
+    );
+    assert_eq!(error.code(), "bad_reply");
 }
 
 #[test]

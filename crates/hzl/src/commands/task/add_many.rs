@@ -230,3 +230,52 @@ impl Answer for AddedMany {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hzl_testkit::fuzz::Target;
+    use hzl_testkit::fuzz::corpus;
+    use hzl_testkit::fuzz::fuzz;
+
+    use super::*;
+
+    #[test]
+    fn any_input_is_parsed_or_refused() {
+        const KEYS: [&str; 16] = [
+            "key",
+            "title",
+            "project",
+            "description",
+            "links",
+            "tags",
+            "priority",
+            "depends_on",
+            "parent",
+            "status",
+            "agent",
+            "comment",
+            "stale_after",
+            "due",
+            "metadata",
+            "task_id",
+        ];
+        assert_eq!(parse(corpus::TASKS).unwrap().len(), 3);
+        let target = Target {
+            name: "tasks from JSON",
+            share: 70_000,
+        };
+        fuzz(
+            target,
+            |random| corpus::mutated_json(random, corpus::TASKS, &KEYS),
+            |text| match parse(&String::from_utf8_lossy(text)) {
+                Ok(entries) => {
+                    for entry in entries {
+                        drop(entry.stale_after.as_deref().map(values::duration_minutes));
+                        drop(entry.status.as_deref().map(values::initial_status));
+                    }
+                }
+                Err(error) => assert_eq!(error.kind, Kind::Input),
+            },
+        );
+    }
+}
