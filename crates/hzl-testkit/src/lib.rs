@@ -11,6 +11,7 @@ pub mod relay;
 pub mod schemas;
 pub mod servers;
 pub mod stub;
+pub mod tls;
 
 use std::thread;
 use std::time::Duration;

@@ -24,6 +24,7 @@ use crate::usage;
 
 /// Runs the command this process was started for.
 pub(crate) fn main() -> ExitCode {
+    keep_memory_private();
     let environment = Environment::of_this_process();
     let given: Vec<_> = env::args_os().skip(1).collect();
     let is_text = given.iter().all(|argument| argument.to_str().is_some());
@@ -97,6 +98,13 @@ pub(crate) fn main() -> ExitCode {
             fail(&error, &mut output)
         }
     }
+}
+
+/// Keeps the token out of core dumps and away from other processes of this user that would look into this one.
+fn keep_memory_private() {
+    // It cannot fail for a process that asks for itself; if it did, commands would still be wanted.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 /// Notes which keys the caller wants, before anything is done.

@@ -3,7 +3,9 @@
 //! The keys of an event are those of HZL 3.2.0, which can read what is exported here but for the header,
 //! and whose exports, without a header, can be read here.
 
+use std::io;
 use std::io::BufRead;
+use std::io::Write;
 
 use hzl_core::ids::DeviceId;
 use hzl_core::ids::EventId;
@@ -219,6 +221,32 @@ pub(crate) enum ReadError {
     TooLong(u64),
 }
 
+/// Copies lines up to the end, or to where a line is longer than any: reading the copy says so. Otherwise what is
+/// no text, such as `/dev/zero`, would fill the disk.
+///
+/// # Errors
+///
+/// As the reader and the writer.
+pub(crate) fn copy(from: &mut impl BufRead, to: &mut impl Write) -> io::Result<()> {
+    let mut length = 0;
+    loop {
+        let bytes = from.fill_buf()?;
+        let count = bytes.len();
+        if count == 0 {
+            return Ok(());
+        }
+        to.write_all(bytes)?;
+        length = match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => count - at - 1,
+            None => length + count,
+        };
+        from.consume(count);
+        if length as u64 > LINE_BYTES {
+            return Ok(());
+        }
+    }
+}
+
 impl<R: BufRead> Reader<R> {
     /// Reads the header, if there is one.
     ///
@@ -308,6 +336,19 @@ mod tests {
     use super::*;
 
     const EVENT: &str = r#"{"event_id":"E","task_id":"T","type":"comment_added","data":{ "text":"x" },"timestamp":"2026-01-01T00:00:00.000Z"}"#;
+
+    #[test]
+    fn what_has_no_lines_is_not_copied_for_ever() {
+        let mut endless = std::io::BufReader::new(std::io::repeat(0));
+        let mut copy = vec![];
+        super::copy(&mut endless, &mut copy).unwrap();
+        assert!((LINE_BYTES..2 * LINE_BYTES).contains(&(copy.len() as u64)));
+        let mut lines = "a\nb\n".repeat(8_000_000);
+        lines.push('c');
+        copy.clear();
+        super::copy(&mut lines.as_bytes(), &mut copy).unwrap();
+        assert_eq!(copy.len(), lines.len());
+    }
 
     #[test]
     fn an_export_without_a_header_is_one_of_3_2_0() {

@@ -14,6 +14,7 @@ use hzl_store::Access;
 use hzl_store::Error;
 use hzl_store::Note;
 use hzl_store::StorePaths;
+use hzl_store::filesystem::FileSystem;
 use hzl_store::ledger::Ledger;
 use hzl_store::query::health;
 use hzl_store::query::health::Agreement;
@@ -358,7 +359,8 @@ fn check_files(ledger: &Ledger) -> hzl_store::Result<Check> {
             "HZL 3.2.0 kept this log as a replica: do not let that program sync it any more",
         ));
     }
-    Ok(Check::pass())
+    let warning = FileSystem::of(&files.paths.events).warning();
+    Ok(warning.map_or_else(Check::pass, Check::warn))
 }
 
 fn check_versions(ledger: &Ledger) -> hzl_store::Result<Check> {

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
+use crate::ndjson;
 use crate::ndjson::BadLine;
 use crate::ndjson::ReadError;
 use crate::ndjson::Reader;
@@ -168,7 +169,7 @@ fn open(given: &Path, path: &Path) -> io::Result<File> {
         Box::new(file)
     };
     let mut copy = tempfile::tempfile()?;
-    io::copy(&mut source, &mut copy)?;
+    ndjson::copy(&mut BufReader::new(&mut source), &mut copy)?;
     copy.rewind()?;
     Ok(copy)
 }
