@@ -105,10 +105,13 @@ pub(crate) fn database(path: &Path, if_missing: IfMissing) -> Result<Vetted> {
         }
         if if_missing == IfMissing::Create {
             tighten(&path, &metadata)?;
-            for suffix in ["-wal", "-shm"] {
-                let companion = beside(&path, suffix);
-                if let Ok(metadata) = fs::symlink_metadata(&companion) {
-                    tighten(&companion, &metadata)?;
+        }
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let companion = beside(&path, suffix);
+            if let Ok(found) = fs::symlink_metadata(&companion) {
+                check_companion(&companion, &found, &metadata)?;
+                if if_missing == IfMissing::Create {
+                    tighten(&companion, &found)?;
                 }
             }
         }
@@ -248,6 +251,22 @@ fn follow(link: &Path, metadata: &Metadata) -> Result<PathBuf> {
         }
         target => target.at(link, "follow the link"),
     }
+}
+
+/// Refuses a companion that SQLite did not make: it would write into it, or wait for it.
+fn check_companion(path: &Path, found: &Metadata, database: &Metadata) -> Result<()> {
+    let reason = if !found.is_file() {
+        "it is not a regular file"
+    } else if found.nlink() > database.nlink() {
+        // Whoever copies a store by hard links gives the database as many names.
+        "it is a file that has another name elsewhere"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Unsafe {
+        path: path.to_owned(),
+        reason,
+    })
 }
 
 /// Takes away what others may do with our file.

@@ -129,8 +129,9 @@ fn what_somebody_planted_is_neither_followed_nor_waited_for() {
             fs::write(&victim, CONTENT).expect("it can be written");
             let at = home.path().join(path);
             plant(bait, &at, &victim);
-            make(&home);
             let what = format!("{bait:?} at {}", path.display());
+            println!("{what}"); // shown on failure
+            make(&home);
             assert_eq!(
                 fs::read_to_string(&victim).ok().as_deref(),
                 Some(CONTENT),
