@@ -52,7 +52,18 @@ fn without_other_processes_everything_works_even_sync() {
     let token = sqld.token(Access::ReadWrite, 3600);
     let shell = shell();
     fs::set_permissions(shell.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
-    let alone = format!("ulimit -u 1; exec {}", crate::as_nobody(&shell));
+    let alone = format!("exec prlimit --nproc=1 {}", crate::as_nobody(&shell));
+    let forks = alone
+        .rsplit_once(' ')
+        .map_or("", |(before, _binary)| before);
+    let refused = script(
+        &shell,
+        &format!("{forks} /bin/sh -c 'sleep 0 && echo forked'"),
+    );
+    assert!(
+        refused.stderr.contains("fork"),
+        "the limit holds: {refused}"
+    );
     let by_name = sqld.url().replace("127.0.0.1", "localhost");
     let mut titles = vec![];
     for url in [sqld.url(), by_name] {
