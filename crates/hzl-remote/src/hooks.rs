@@ -1,7 +1,8 @@
 //! Delivers hooks: one POST, one verdict, within limits.
 //!
 //! Only http and https, no redirects, 10 s for everything, and no more of a reply is read than a
-//! message needs. What to deliver and when to try again is the queue's business.
+//! message needs. Which addresses may be called is `reach`'s to say, and the address that was judged is the one
+//! that is called. What to deliver and when to try again is the queue's business.
 
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -17,8 +18,14 @@ use ureq::http::Uri;
 use ureq::http::header;
 use ureq::tls::RootCerts;
 use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::DefaultConnector;
 
 use crate::error::clean;
+pub use crate::reach::PrivateHooks;
+pub use crate::reach::Refused;
+use crate::resolve;
+use crate::resolve::Lookup;
+use crate::resolve::Names;
 use crate::secret::Secret;
 
 /// For everything, from resolving the name to the reply.
@@ -26,6 +33,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// How much of a reply is read.
 const REPLY_LIMIT_BYTES: u64 = 4 * 1024;
 const USER_AGENT: &str = concat!("hzl/", env!("CARGO_PKG_VERSION"));
+/// What is shorter keeps nobody out, and would be masked in the middle of words.
+const SHORTEST_CREDENTIAL: usize = 6;
 /// Names the delivery: the same for every attempt.
 const DELIVERY_HEADER: &str = "x-hzl-delivery";
 /// HMAC-SHA256 of the body under the secret, as `sha256=` and hexadecimal digits.
@@ -53,6 +62,8 @@ pub struct Post<'a> {
     pub delivery_id: &'a str,
     /// Signs the body; it is not sent.
     pub secret: Option<&'a Secret>,
+    /// Which addresses may be called.
+    pub private: PrivateHooks,
 }
 
 /// Why a delivery did not arrive.
@@ -64,6 +75,9 @@ pub enum HookError {
         /// What is wrong; no header value is repeated.
         reason: String,
     },
+    /// The name leads to where hooks may not be sent. It may lead elsewhere later.
+    #[error("not sent: {0}")]
+    Blocked(Refused),
     /// Nobody answered.
     #[error("network error: {reason}")]
     Network {
@@ -86,8 +100,16 @@ pub enum HookError {
 ///
 /// As [`HookError`].
 pub fn deliver(post: &Post<'_>) -> Result<(), HookError> {
+    deliver_by(resolve::system, post)
+}
+
+fn deliver_by(lookup: Lookup, post: &Post<'_>) -> Result<(), HookError> {
     let uri = check_url(post.url).map_err(unsendable)?;
-    let mut request = agent(&uri).post(uri);
+    let host = uri.host().unwrap_or_default();
+    let checked = post.private.check_host(host);
+    checked.map_err(|refused| unsendable(&refused.to_string()))?;
+    let names = Names::guarding(host, post.private, lookup);
+    let mut request = agent(&uri, names).post(uri);
     let mut has_type = false;
     for (name, value) in post.headers {
         let (name, value) = check_header(name, value).map_err(unsendable)?;
@@ -104,11 +126,8 @@ pub fn deliver(post: &Post<'_>) -> Result<(), HookError> {
     if let Some(secret) = post.secret {
         request = request.header(SIGNATURE_HEADER, signature(secret, post.body));
     }
-    let mut response = request
-        .send(post.body)
-        .map_err(|error| HookError::Network {
-            reason: clean(&error.to_string(), post.secret),
-        })?;
+    let sent = request.send(post.body);
+    let mut response = sent.map_err(|error| failure(&error, post))?;
     if response.status().is_success() {
         return Ok(());
     }
@@ -118,7 +137,7 @@ pub fn deliver(post: &Post<'_>) -> Result<(), HookError> {
     drop(reader.take(REPLY_LIMIT_BYTES).read_to_end(&mut body));
     Err(HookError::Status {
         status: response.status().as_u16(),
-        message: clean(&String::from_utf8_lossy(&body), post.secret),
+        message: shown(&String::from_utf8_lossy(&body), post),
     })
 }
 
@@ -156,20 +175,51 @@ pub fn signature(secret: &Secret, body: &str) -> String {
     format!("sha256={digits}")
 }
 
+fn failure(error: &ureq::Error, post: &Post<'_>) -> HookError {
+    if let ureq::Error::Other(other) = error
+        && let Some(refused) = other.downcast_ref::<Refused>()
+    {
+        return HookError::Blocked(*refused);
+    }
+    HookError::Network {
+        reason: shown(&error.to_string(), post),
+    }
+}
+
+/// Makes a text of the other side fit to be stored and shown: it may repeat what it was sent.
+fn shown(text: &str, post: &Post<'_>) -> String {
+    let is_type = |name: &str| name.eq_ignore_ascii_case(header::CONTENT_TYPE.as_str());
+    let headers = post.headers.iter().filter(|(name, _)| !is_type(name));
+    // Of `Bearer TOKEN`, the token alone as well.
+    let in_headers =
+        headers.flat_map(|(_, value)| [Some(value.as_str()), value.rsplit(' ').next()]);
+    let query = post.url.split_once('?').map_or("", |(_, query)| query);
+    let in_query = query
+        .split('&')
+        .map(|pair| pair.split_once('=').map(|(_, value)| value));
+    let credentials = in_headers.chain(in_query).flatten();
+    let masked = credentials
+        .filter(|credential| credential.len() >= SHORTEST_CREDENTIAL)
+        .fold(text.to_owned(), |text, credential| {
+            Secret::new(credential).mask(&text)
+        });
+    clean(&masked, post.secret)
+}
+
 fn unsendable(reason: &str) -> HookError {
     HookError::Unsendable {
         reason: reason.to_owned(),
     }
 }
 
-fn agent(uri: &Uri) -> Agent {
+fn agent(uri: &Uri, names: Names) -> Agent {
     // What stays on this machine needs no proxy, and the proxy could read it.
     let proxy = if uri.host().is_some_and(is_loopback) {
         None
     } else {
         Proxy::try_from_env()
     };
-    Agent::config_builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(proxy)
@@ -180,8 +230,8 @@ fn agent(uri: &Uri) -> Agent {
         )
         .timeout_global(Some(TIME_LIMIT))
         .user_agent(USER_AGENT)
-        .build()
-        .new_agent()
+        .build();
+    Agent::with_parts(config, DefaultConnector::new(), names)
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -213,6 +263,11 @@ fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+
     use hzl_testkit::stub::Stub;
 
     use super::*;
@@ -224,6 +279,7 @@ mod tests {
             body: "{}",
             delivery_id: "d1",
             secret: None,
+            private: PrivateHooks::Named,
         }
     }
 
@@ -275,6 +331,78 @@ mod tests {
         assert!(!request.contains("forged") && !request.contains("application/json"));
     }
 
+    fn loopback(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
+        let (_, port) = host_and_port.rsplit_once(':').expect("a port");
+        resolve::system(&format!("127.0.0.1:{port}"))
+    }
+
+    #[test]
+    fn a_public_name_that_leads_to_this_machine_is_not_called() {
+        let stub = Stub::http(204, &[], "");
+        let url = stub.url().replace("127.0.0.1", "hooks.example.org");
+        for private in [PrivateHooks::Named, PrivateHooks::Refused] {
+            let post = Post {
+                private,
+                ..post(&url, &[])
+            };
+            let error = deliver_by(loopback, &post).unwrap_err();
+            assert!(matches!(error, HookError::Blocked(_)), "{error}");
+        }
+        assert!(stub.requests().is_empty());
+        let private = PrivateHooks::Allowed;
+        deliver_by(
+            loopback,
+            &Post {
+                private,
+                ..post(&url, &[])
+            },
+        )
+        .unwrap();
+        let request = &stub.requests()[0];
+        assert!(
+            request.to_lowercase().contains("host: hooks.example.org:"),
+            "{request}"
+        );
+    }
+
+    /// An answer for whoever checks, and another one for whoever calls.
+    #[test]
+    fn the_address_that_was_judged_is_the_one_that_is_called() {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        fn rebinding(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
+            match ASKED.fetch_add(1, Ordering::SeqCst) {
+                // Reserved for documentation: nobody is there.
+                0 => Ok(vec!["192.0.2.1:9".parse().expect("an address")]),
+                _ => loopback(host_and_port),
+            }
+        }
+        let stub = Stub::http(204, &[], "");
+        let url = stub.url().replace("127.0.0.1", "hooks.example.org");
+        let names = Names::guarding("hooks.example.org", PrivateHooks::Named, rebinding);
+        let uri: Uri = url.parse().unwrap();
+        let agent = agent(&uri, names);
+        let request = agent
+            .post(uri)
+            .config()
+            .timeout_global(Some(Duration::from_millis(300)));
+        request.build().send("{}").unwrap_err();
+        assert_eq!(ASKED.load(Ordering::SeqCst), 1);
+        assert!(stub.requests().is_empty());
+    }
+
+    #[test]
+    fn of_several_addresses_only_those_allowed_are_called() {
+        fn both(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
+            let mut found = loopback(host_and_port)?;
+            found.insert(0, "169.254.169.254:80".parse().expect("an address"));
+            Ok(found)
+        }
+        let stub = Stub::http(204, &[], "");
+        let url = stub.url().replace("127.0.0.1", "gateway.lan");
+        deliver_by(both, &post(&url, &[])).unwrap();
+        assert_eq!(stub.requests().len(), 1);
+    }
+
     #[test]
     fn a_redirect_is_a_failure_and_is_not_followed() {
         let target = Stub::http(200, &[], "");
@@ -285,6 +413,27 @@ mod tests {
             "{error}"
         );
         assert!(target.requests().is_empty());
+    }
+
+    #[test]
+    fn a_reply_that_repeats_credentials_is_not_repeated() {
+        let stub = Stub::http(
+            403,
+            &[],
+            "no b34rer1, no t0k3n1, no s3cret for Bearer b34rer1",
+        );
+        let url = format!("{}/in?a=1&token=t0k3n1", stub.url());
+        let headers = [("Authorization".to_owned(), "Bearer b34rer1".to_owned())];
+        let secret = Secret::new("s3cret");
+        let error = deliver(&Post {
+            secret: Some(&secret),
+            ..post(&url, &headers)
+        })
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "HTTP 403: no <redacted>, no <redacted>, no <redacted> for <redacted>"
+        );
     }
 
     #[test]

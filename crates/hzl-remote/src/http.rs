@@ -14,12 +14,14 @@ use ureq::http::HeaderValue;
 use ureq::http::header;
 use ureq::tls::RootCerts;
 use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::DefaultConnector;
 
 use crate::endpoint::Endpoint;
 use crate::error::Phase;
 use crate::error::RemoteError;
 use crate::error::Unreachability;
 use crate::error::clean;
+use crate::resolve::Names;
 use crate::secret::Secret;
 
 /// The largest reply that is read: what is made of it takes several times as much memory. Any one row fits, also
@@ -78,7 +80,7 @@ impl Http {
         } else {
             Proxy::try_from_env()
         };
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .https_only(endpoint.is_secure())
             .max_redirects(0)
@@ -92,8 +94,9 @@ impl Http {
             .timeout_connect(Some(timeouts.connect))
             .timeout_global(Some(timeouts.total))
             .user_agent(USER_AGENT)
-            .build()
-            .new_agent();
+            .build();
+        let names = Names::of_the_system();
+        let agent = Agent::with_parts(config, DefaultConnector::new(), names);
         let url = endpoint.pipeline_url();
         Self {
             agent,

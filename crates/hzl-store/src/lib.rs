@@ -14,6 +14,7 @@ pub mod checkpoint;
 pub mod digest;
 pub mod error;
 pub mod facts;
+pub mod filesystem;
 pub mod intent;
 pub mod interrupt;
 pub mod ledger;

@@ -23,6 +23,7 @@ use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::OnConnection as _;
 use crate::error::Result;
+use crate::filesystem::FileSystem;
 use crate::lock::WriteQueue;
 use crate::paths::StorePaths;
 use crate::paths::beside;
@@ -96,6 +97,8 @@ pub enum Note {
     Replica,
     /// The log was of an older format and has been upgraded.
     Upgraded,
+    /// A new store is where it is in danger; why, in words.
+    Endangered(String),
     /// The cache of HZL 3.2.0 was replaced; this is the copy.
     OldCacheKept(PathBuf),
     /// The queue and the device name in the cache of HZL 3.2.0 could not be read.
@@ -220,6 +223,9 @@ fn open_to_write(
         if is_old {
             notes.push(Note::Upgraded);
         }
+        // Once, and then only `doctor` says it.
+        let danger = FileSystem::of(&paths.events).warning();
+        notes.extend(danger.map(Note::Endangered));
     }
     let cache = open_cache(&vetted_cache, &log, deadline, &mut notes)?;
     Ok(Files {

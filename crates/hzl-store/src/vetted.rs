@@ -23,6 +23,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+
 use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
@@ -31,6 +34,8 @@ use crate::paths::beside;
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 const OTHERS: u32 = 0o077;
+/// Neither follows a link nor waits for a FIFO that takes the place of a file after it was looked at.
+const UNBAITED: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()).cast_signed();
 
 /// What to do about a file that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +105,13 @@ pub(crate) fn database(path: &Path, if_missing: IfMissing) -> Result<Vetted> {
         }
         if if_missing == IfMissing::Create {
             tighten(&path, &metadata)?;
-            for suffix in ["-wal", "-shm"] {
-                let companion = beside(&path, suffix);
-                if let Ok(metadata) = fs::symlink_metadata(&companion) {
-                    tighten(&companion, &metadata)?;
+        }
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let companion = beside(&path, suffix);
+            if let Ok(found) = fs::symlink_metadata(&companion) {
+                check_companion(&companion, &found, &metadata)?;
+                if if_missing == IfMissing::Create {
+                    tighten(&companion, &found)?;
                 }
             }
         }
@@ -162,10 +170,13 @@ pub(crate) fn lock_file(path: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .mode(FILE_MODE)
+        .custom_flags(UNBAITED)
         .open(path);
     let file = match opened {
         // Somebody else's file can still be locked.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(path),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            File::options().read(true).custom_flags(UNBAITED).open(path)
+        }
         opened => opened,
     }
     .at(path, "open the lock file")?;
@@ -183,7 +194,8 @@ pub(crate) fn lock_file(path: &Path) -> Result<File> {
 pub(crate) fn existing_lock_file(path: &Path) -> Option<File> {
     // Opening a FIFO would wait for its writer.
     let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-    if is_file { File::open(path).ok() } else { None }
+    let opened = || File::options().read(true).custom_flags(UNBAITED).open(path);
+    if is_file { opened().ok() } else { None }
 }
 
 /// Resolves links in the directory part of `path`, creating the directory if it may.
@@ -243,7 +255,7 @@ fn belong_to_directory(file: &File, path: &Path) -> io::Result<()> {
 fn follow(link: &Path, metadata: &Metadata) -> Result<PathBuf> {
     let directory = fs::metadata(link.parent().unwrap_or(Path::new("/")));
     let owner = directory.at(link, "look at the directory")?.uid();
-    if metadata.uid() != owner && Some(metadata.uid()) != own_uid() {
+    if metadata.uid() != owner && metadata.uid() != own_uid() {
         let reason = "it is a symbolic link that belongs to somebody else";
         return Err(Error::Unsafe {
             path: link.to_owned(),
@@ -262,10 +274,26 @@ fn follow(link: &Path, metadata: &Metadata) -> Result<PathBuf> {
     }
 }
 
+/// Refuses a companion that SQLite did not make: it would write into it, or wait for it.
+fn check_companion(path: &Path, found: &Metadata, database: &Metadata) -> Result<()> {
+    let reason = if !found.is_file() {
+        "it is not a regular file"
+    } else if found.nlink() > database.nlink() {
+        // Whoever copies a store by hard links gives the database as many names.
+        "it is a file that has another name elsewhere"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Unsafe {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
 /// Takes away what others may do with our file.
 fn tighten(path: &Path, metadata: &Metadata) -> Result<()> {
     let mode = metadata.mode();
-    if mode & OTHERS == 0 || !metadata.is_file() || Some(metadata.uid()) != own_uid() {
+    if mode & OTHERS == 0 || !metadata.is_file() || metadata.uid() != own_uid() {
         return Ok(());
     }
     let private = Permissions::from_mode(mode & 0o7777 & !OTHERS);
@@ -276,9 +304,7 @@ fn tighten(path: &Path, metadata: &Metadata) -> Result<()> {
     }
 }
 
-/// Returns the user whose rights this process has, where that can be seen without libc.
-fn own_uid() -> Option<u32> {
-    fs::metadata("/proc/self")
-        .ok()
-        .map(|metadata| metadata.uid())
+/// Returns the user whose rights this process has.
+fn own_uid() -> u32 {
+    geteuid().as_raw()
 }

@@ -13,6 +13,7 @@ pub mod schemas;
 pub mod servers;
 pub mod strace;
 pub mod stub;
+pub mod tls;
 
 use std::thread;
 use std::time::Duration;

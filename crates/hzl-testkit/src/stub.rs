@@ -2,7 +2,7 @@
 //! they share no code with the client under test.
 
 use std::io;
-use std::io::Read as _;
+use std::io::Read;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -206,6 +206,11 @@ fn serve(listener: &TcpListener, shared: &Shared, behaviour: &Behaviour) {
 /// Reads headers and body of one request; stops early when the client does, or does not speak HTTP.
 pub(crate) fn read_request(stream: &mut TcpStream) -> String {
     drop(stream.set_read_timeout(Some(EXCHANGE_LIMIT)));
+    read_message(stream)
+}
+
+/// The same, from whatever a request comes through.
+pub(crate) fn read_message(stream: &mut impl Read) -> String {
     let mut request = Vec::new();
     let mut buffer = [0; 8192];
     loop {

@@ -25,6 +25,7 @@ use crate::usage;
 
 /// Runs the command this process was started for.
 pub(crate) fn main() -> ExitCode {
+    keep_memory_private();
     let environment = Environment::of_this_process();
     let given: Vec<_> = env::args_os().skip(1).collect();
     let is_text = given.iter().all(|argument| argument.to_str().is_some());
@@ -117,6 +118,13 @@ fn parse_fully(arguments: Vec<String>, output: &mut Output) -> Result<(Cli, Line
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, output),
     })
+}
+
+/// Keeps the token out of core dumps and away from other processes of this user that would look into this one.
+fn keep_memory_private() {
+    // It cannot fail for a process that asks for itself; if it did, commands would still be wanted.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 /// Notes which keys the caller wants, before anything is done.

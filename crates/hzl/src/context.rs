@@ -295,6 +295,7 @@ fn noticed(note: &Note) -> Option<String> {
         Note::Upgraded => {
             "the database was upgraded from an older format; its events are unchanged".to_owned()
         }
+        Note::Endangered(danger) => danger.clone(),
         Note::OldCacheKept(copy) => {
             format!("the cache of HZL 3.2.0 was kept as {}", copy.display())
         }

@@ -78,9 +78,11 @@ fn a_directory_that_was_there_keeps_its_mode() {
 
 #[test]
 fn a_link_of_somebody_else_is_refused_and_its_target_stays() {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return; // Only root can give a link away.
-    }
+    let uid = fs::metadata("/proc/self").unwrap().uid();
+    assert_eq!(
+        uid, 0,
+        "only root can give a link away: run this test as root"
+    );
     let directory = directory();
     let victim = directory.path().join("victim");
     fs::write(&victim, "").unwrap();
@@ -143,6 +145,45 @@ fn what_is_not_a_file_is_refused_without_waiting_for_it() {
         open(&paths, Access::ReadWrite),
         Err(Error::Unsafe { .. })
     ));
+}
+
+#[test]
+fn companions_that_sqlite_did_not_make_are_refused_and_left_alone() {
+    for suffix in [
+        "events.db-wal",
+        "events.db-shm",
+        "cache.db-wal",
+        "cache.db-shm",
+    ] {
+        let directory = directory();
+        let store = directory.path().join("store");
+        fs::create_dir(&store).unwrap();
+        let paths = paths(&store);
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "kept").unwrap();
+        let companion = store.join(suffix);
+        for plant in ["hard link", "link", "directory"] {
+            match plant {
+                "hard link" => fs::hard_link(&victim, &companion).unwrap(),
+                "link" => symlink(&victim, &companion).unwrap(),
+                _ => fs::create_dir(&companion).unwrap(),
+            }
+            let error = open(&paths, Access::ReadWrite).unwrap_err();
+            assert!(matches!(error, Error::Unsafe { .. }), "{plant}: {error:?}");
+            assert_eq!(fs::read(&victim).unwrap(), b"kept");
+            let removed = fs::remove_file(&companion);
+            removed.or_else(|_| fs::remove_dir(&companion)).unwrap();
+        }
+        drop(open(&paths, Access::ReadWrite).unwrap());
+        // A copy of everything by hard links is no trap.
+        let copy = directory.path().join("copy");
+        fs::create_dir(&copy).unwrap();
+        for entry in fs::read_dir(&store).unwrap() {
+            let entry = entry.unwrap();
+            fs::hard_link(entry.path(), copy.join(entry.file_name())).unwrap();
+        }
+        drop(open(&paths, Access::Existing).unwrap());
+    }
 }
 
 #[test]

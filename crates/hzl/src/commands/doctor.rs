@@ -15,6 +15,7 @@ use hzl_store::Access;
 use hzl_store::Error;
 use hzl_store::Note;
 use hzl_store::StorePaths;
+use hzl_store::filesystem::FileSystem;
 use hzl_store::ledger::Ledger;
 use hzl_store::loss;
 use hzl_store::query::compare;
@@ -456,6 +457,9 @@ fn check_log(ledger: &mut Ledger, repairs: &mut Repairs) -> hzl_store::Result<Ch
         return Ok(Check::warn(
             "HZL 3.2.0 kept this log as a replica: do not let that program sync it any more",
         ));
+    }
+    if let Some(warning) = FileSystem::of(&ledger.files().paths.events).warning() {
+        return Ok(Check::warn(warning));
     }
     if without > 0 && !repairs.wanted {
         let message = format!("{without} events have no checksum: HZL 3.2.0 has written them");

@@ -1,6 +1,8 @@
 //! `hzl man`
 
+use std::fs;
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 
 use clap_mangen::Man;
@@ -33,8 +35,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
             let message = format!("{} cannot be written", directory.display());
             CommandError::new(Kind::General, message).caused_by(error)
         };
-        std::fs::create_dir_all(&directory).map_err(failed)?;
-        return clap_mangen::generate_to(root, &directory).map_err(failed);
+        return write_all(root, &directory).map_err(failed);
     }
     let mut command = &root;
     for word in &args.command {
@@ -48,4 +49,17 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         .render(&mut page)
         .map_err(CommandError::from_output)?;
     ctx.output.text(&String::from_utf8_lossy(&page))
+}
+
+/// Writes a page for each command. Each is made elsewhere and takes its place: what stands there, a link for
+/// instance, is replaced and not written through.
+fn write_all(root: clap::Command, directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let made = tempfile::tempdir_in(directory)?;
+    clap_mangen::generate_to(root, made.path())?;
+    for page in fs::read_dir(made.path())? {
+        let page = page?;
+        fs::rename(page.path(), directory.join(page.file_name()))?;
+    }
+    Ok(())
 }

@@ -9,16 +9,41 @@ use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process;
 
+use rustix::process::geteuid;
 use serde_json::Map;
 use serde_json::Value;
 
 use super::Config;
 use crate::error::CommandError;
 use crate::error::Kind;
+
+/// Checks that the file was not put there by somebody else, and that reading it will end.
+fn vet(path: &Path) -> Result<(), &'static str> {
+    const ROOT: u32 = 0;
+    // Whatever else is wrong with it is found when it is read.
+    let Ok(link) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if link.is_symlink() {
+        let directory = path.parent().and_then(|parent| fs::metadata(parent).ok());
+        let owner = directory.map(|directory| directory.uid());
+        let trusted = [Some(geteuid().as_raw()), Some(ROOT), owner];
+        if !trusted.contains(&Some(link.uid())) {
+            return Err("is a symbolic link that belongs to somebody else");
+        }
+    }
+    // `/dev/null`, and what shells make of `<(...)`, are meant.
+    let is_pipe = fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir());
+    if is_pipe && !path.starts_with("/dev") {
+        return Err("is not a regular file");
+    }
+    Ok(())
+}
 
 /// A config file in memory.
 #[derive(Clone, Debug)]
@@ -41,6 +66,9 @@ impl ConfigFile {
                 .detail("path", path.to_string_lossy())
                 .hint(format!("correct or remove {}", path.display()))
         };
+        if let Err(problem) = vet(&path) {
+            return Err(invalid(problem));
+        }
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if is_absent(&error) => String::new(),

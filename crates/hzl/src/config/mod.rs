@@ -11,6 +11,7 @@ pub(crate) use file::ConfigFile;
 
 use hzl_remote::endpoint::Endpoint;
 use hzl_remote::endpoint::InsecureHttp;
+use hzl_remote::hooks::PrivateHooks;
 use hzl_store::outbox;
 use hzl_store::outbox::HookTarget;
 use serde_json::Map;
@@ -39,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) sync: SyncSettings,
     /// `hooks`: one for each trigger that has an address.
     pub(crate) hooks: Vec<Hook>,
+    /// `hooks.allowPrivate`: whether they may be sent to this machine and to private networks.
+    pub(crate) private_hooks: PrivateHooks,
     /// `gateway.token`.
     pub(crate) gateway_token: Option<Secret>,
     /// `defaultProject`.
@@ -205,6 +208,11 @@ impl Config {
                 )?,
             },
             hooks: hooks(&root.object("hooks")?)?,
+            private_hooks: match root.object("hooks")?.boolean("allowPrivate")? {
+                None => PrivateHooks::Named,
+                Some(true) => PrivateHooks::Allowed,
+                Some(false) => PrivateHooks::Refused,
+            },
             gateway_token: gateway.secret("token")?,
             default_project: root.string("defaultProject")?,
             default_author: root.string("defaultAuthor")?,
@@ -288,7 +296,7 @@ mod tests {
             "syncUrl": "libsql://top",
             "hooks": {"on_done": {"url": "https://x", "headers": {"Authorization": "Bearer 1"}},
                       "on_event": {"url": "http://y", "body": {"a": 1}, "secret": "s3cret"},
-                      "on_blocked": {}, "later": 1},
+                      "on_blocked": {}, "later": 1, "allowPrivate": false},
             "claimStaggerMs": 0,
             "gateway": {"url": "ws://g", "token": "gt"},
             "defaultProject": "p",
@@ -307,6 +315,7 @@ mod tests {
             Some(ConflictStrategy::DiscardLocal)
         );
         assert_eq!(config.hooks.len(), 2);
+        assert_eq!(config.private_hooks, PrivateHooks::Refused);
         assert_eq!(config.hooks[0].headers[0].0, "Authorization");
         assert_eq!(config.hooks[1].trigger, "on_event");
         assert_eq!(config.hooks[1].secret.as_ref().unwrap().expose(), "s3cret");
@@ -330,6 +339,10 @@ mod tests {
                 "db.sync.staleAfterMs",
             ),
             (json!({"sync": {"claims": true}}), "sync.claims"),
+            (
+                json!({"hooks": {"allowPrivate": "yes"}}),
+                "hooks.allowPrivate",
+            ),
             (
                 json!({"hooks": {"on_done": {"headers": {"A": 1}}}}),
                 "hooks.on_done.headers.A",

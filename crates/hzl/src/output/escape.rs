@@ -30,6 +30,41 @@ pub(crate) fn lines(text: &str) -> Vec<String> {
     text.lines().map(line).collect()
 }
 
+/// Escapes in printed JSON what serialisers leave in texts although terminals obey it: DEL and C1 controls,
+/// characters that change the direction, line separators, tags. Whoever parses it gets the same value.
+pub(crate) fn json(line: Vec<u8>) -> Vec<u8> {
+    // These begin the UTF-8 of all of them, and are rare.
+    let may_need_it = |byte: &u8| matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2 | 0xf3);
+    if !line.iter().any(may_need_it) {
+        return line;
+    }
+    match String::from_utf8(line) {
+        Ok(text) if text.contains(acts_in_json) => {
+            let mut out = String::with_capacity(text.len() + 16);
+            for c in text.chars() {
+                if acts_in_json(c) {
+                    let mut units = [0; 2];
+                    for unit in c.encode_utf16(&mut units) {
+                        out.push_str(&format!("\\u{unit:04x}"));
+                    }
+                } else {
+                    out.push(c);
+                }
+            }
+            out.into_bytes()
+        }
+        Ok(text) => text.into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
+}
+
+/// What may only be in a text: outside of texts JSON is ASCII.
+fn acts_in_json(c: char) -> bool {
+    matches!(c,
+        '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}')
+}
+
 fn escape(text: &str, mut unsafe_char: impl FnMut(char, &mut String)) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = None;
@@ -110,6 +145,19 @@ mod tests {
     fn line_breaks_are_marked_or_kept() {
         assert_eq!(inline("a\r\nb\nc\td"), "a↵b↵c d");
         assert_eq!(lines("a\r\n\tb\u{1b}"), ["a", "    b\\u{1b}"]);
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_and_loses_what_terminals_obey() {
+        let text = "a\u{9b}31m\u{7f}\u{85}\u{202e}\u{2069}\u{2028}\u{e0041}\u{61c}";
+        let line = json(serde_json::to_vec(&[text]).unwrap());
+        assert!(line.is_ascii());
+        let [parsed]: [String; 1] = serde_json::from_slice(&line).unwrap();
+        assert_eq!(parsed, text);
+        for plain in ["größer ✓ “quoted” €", "👩\u{200d}🚀", "é؟", "x"] {
+            let line = serde_json::to_vec(plain).unwrap();
+            assert_eq!(json(line.clone()), line);
+        }
     }
 
     #[test]

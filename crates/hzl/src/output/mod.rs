@@ -159,7 +159,7 @@ impl Output {
         let mut line =
             serde_json::to_vec(value).map_err(|error| CommandError::from_output(error.into()))?;
         line.push(b'\n');
-        self.write_stdout(&line)
+        self.write_stdout(&escape::json(line))
     }
 
     /// Prints values as lines of JSON, in one go; of each value what was asked for.
@@ -188,7 +188,7 @@ impl Output {
             written.map_err(|error| CommandError::from_output(error.into()))?;
             lines.push(b'\n');
         }
-        self.write_stdout(&lines)
+        self.write_stdout(&escape::json(lines))
     }
 
     /// Prints our own text, such as a help page.

@@ -10,13 +10,20 @@ mod crowd;
 mod damage;
 mod dice;
 mod kills;
+mod matrix;
+mod odd_homes;
 mod power_cut;
+mod security;
 mod store;
 mod terminal;
 
 use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use hzl_testkit::home::Call;
 use hzl_testkit::home::Home;
 
 /// The binary under test: the one of this build, or the one that a long run names (a release).
@@ -37,4 +44,45 @@ pub fn setting(name: &str, short: u64) -> u64 {
     };
     text.parse()
         .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+}
+
+/// Runs a script in a shell, in namespaces of its own (`--mount`, `--net`), as root of a user namespace.
+///
+/// Where that is forbidden the script fails, and says so: allow user namespaces
+/// (`sysctl kernel.unprivileged_userns_clone=1`) or run as root.
+pub fn apart(shell: &Home, spaces: &[&str], script: &str) -> Call {
+    in_user_namespace(shell, &[&["--map-root-user"], spaces].concat(), script)
+}
+
+/// Runs a script in a user namespace made with these options of `unshare`.
+pub fn in_user_namespace(shell: &Home, options: &[&str], script: &str) -> Call {
+    let options = options.join(" ");
+    let line = format!("exec unshare --user {options} -- /bin/sh -c \"$SCRIPT\"");
+    shell.call(&["-c", &line]).env("SCRIPT", script)
+}
+
+/// Ends the test if its user is not root, who alone can act as several users.
+#[track_caller]
+pub fn needs_root() {
+    let uid = fs::metadata("/proc/self").expect("there is a /proc").uid();
+    assert_eq!(uid, 0, "this test acts as two users: run it as root");
+}
+
+/// Copies the binary to where every user can run it.
+pub fn reachable_binary(home: &Home) -> String {
+    let copy = home.path().join("hzl-for-all");
+    fs::copy(binary(), &copy).expect("the binary can be copied");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    copy.to_string_lossy().into_owned()
+}
+
+/// Returns the words that make a shell run the binary as a user with no rights: as root, a copy of it in this home,
+/// which everybody has to be able to enter.
+pub fn as_nobody(home: &Home) -> String {
+    let uid = fs::metadata("/proc/self").expect("there is a /proc").uid();
+    if uid != 0 {
+        return "\"$HZL\"".to_owned();
+    }
+    let binary = reachable_binary(home);
+    format!("setpriv --reuid=65534 --regid=65534 --clear-groups {binary}")
 }

@@ -13,7 +13,7 @@ use hzl_store::outbox::Settled;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::config::Hook;
+use crate::config::Config;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
@@ -53,7 +53,7 @@ pub(crate) struct Drained {
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let started = Instant::now();
     let mut ledger = ctx.ledger(Purpose::Maintain)?;
-    let settings = ctx.config()?.hooks.clone();
+    let settings = ctx.config()?.clone();
     let unique = ledger.new_task_id();
     let swept = ledger.sweep_hooks()?;
     let mut drained = Drained {
@@ -83,9 +83,10 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     ctx.output.answer(&drained)
 }
 
-fn attempt(delivery: &Delivery, settings: &[Hook]) -> Attempt {
+fn attempt(delivery: &Delivery, settings: &Config) -> Attempt {
     // A secret signs for the address it was set for.
     let hook = settings
+        .hooks
         .iter()
         .find(|hook| hook.trigger == delivery.hook_name && hook.url == delivery.url);
     let delivery_id = delivery.delivery_id();
@@ -95,6 +96,7 @@ fn attempt(delivery: &Delivery, settings: &[Hook]) -> Attempt {
         body: &delivery.payload,
         delivery_id: &delivery_id,
         secret: hook.and_then(|hook| hook.secret.as_ref()),
+        private: settings.private_hooks,
     };
     match hooks::deliver(&post) {
         Ok(()) => Attempt::Delivered,

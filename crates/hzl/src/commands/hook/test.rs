@@ -2,6 +2,7 @@
 
 use hzl_remote::hooks;
 use hzl_remote::hooks::Post;
+use hzl_remote::hooks::PrivateHooks;
 use hzl_store::source::Clock as _;
 use hzl_store::source::SystemClock;
 use schemars::JsonSchema;
@@ -50,7 +51,9 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         let trigger = args.trigger.as_deref();
         trigger.is_none_or(|trigger| trigger == hook.trigger)
     };
-    let items: Vec<Item> = hooks.iter().filter(wanted).map(send).collect();
+    let private = ctx.config()?.private_hooks;
+    let sent = hooks.iter().filter(wanted).map(|hook| send(hook, private));
+    let items: Vec<Item> = sent.collect();
     if items.is_empty() {
         return Err(CommandError::new(Kind::NotFound, "no such hook is set")
             .hint("set hooks.on_done.url in the config file")
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     }
 }
 
-fn send(hook: &Hook) -> Item {
+fn send(hook: &Hook, private: PrivateHooks) -> Item {
     let target = hook.target();
     let now = SystemClock.now();
     let mut payload: Map<_, _> = target.body.unwrap_or_default();
@@ -83,6 +86,7 @@ fn send(hook: &Hook) -> Item {
         body: &json!(payload).to_string(),
         delivery_id: &format!("test.{}.{}", now.millis(), hook.trigger),
         secret: hook.secret.as_ref(),
+        private,
     });
     Item {
         hook: hook.trigger,
