@@ -127,6 +127,7 @@ fn a_page_larger_than_is_read_is_asked_for_in_parts() {
     writer.sync(&cloud);
     let report = reader.sync(&cloud);
     assert_eq!(report.quarantined, 0);
+    writer.sync(&cloud);
     assert_eq!(reader.event_ids().len(), writer.event_ids().len());
     assert_eq!(reader.hash(), writer.hash());
 }
