@@ -139,7 +139,7 @@ impl Error {
     pub fn from_sqlite(context: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = || path.to_owned();
         let extended = source.sqlite_error().map_or(0, |error| error.extended_code);
-        if is_broken_search_index(&source) {
+        if is_damage_by_its_words(&source) {
             return Self::Corrupt {
                 path: path(),
                 source,
@@ -175,12 +175,14 @@ impl Error {
     }
 }
 
-/// The full-text index says by its words alone that it is damaged.
-fn is_broken_search_index(error: &rusqlite::Error) -> bool {
+/// Some damage has no code of its own: a broken full-text index, a header that names no format.
+fn is_damage_by_its_words(error: &rusqlite::Error) -> bool {
     let rusqlite::Error::SqliteFailure(_, Some(text)) = error else {
         return false;
     };
-    text.starts_with("invalid fts5 file format")
+    ["invalid fts5 file format", "unsupported file format"]
+        .iter()
+        .any(|words| text.starts_with(words))
 }
 
 impl Error {

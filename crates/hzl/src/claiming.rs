@@ -10,6 +10,7 @@ use hzl_core::command::Actor;
 use hzl_core::command::Command;
 use hzl_remote::http::Timeouts;
 use hzl_remote::sync::Session;
+use hzl_remote::sync::SyncOptions;
 use hzl_remote::sync::Target;
 use hzl_remote::sync::claim::Fallback;
 use hzl_remote::sync::claim::Told;
@@ -188,9 +189,13 @@ impl Question {
                 Intended::Nothing(outcome) => return Ok((outcome, ClaimState::Confirmed)),
                 Intended::Claim(intent) => intent,
             };
+            let options = SyncOptions {
+                deadline: Some(Instant::now() + PATIENCE),
+                ..cloud::usual()
+            };
             let asked = self
                 .session(ledger)
-                .and_then(|mut session| session.claim(ledger, &intent.outgoing, &cloud::usual()));
+                .and_then(|mut session| session.claim(ledger, &intent.outgoing, &options));
             match conclude(ledger, &intent, asked, self.fallback)? {
                 Told::Confirmed(outcome) => return Ok((*outcome, ClaimState::Confirmed)),
                 Told::Provisional(outcome) => return Ok((*outcome, ClaimState::Provisional)),

@@ -3,6 +3,8 @@
 //! The binary, the simulator and the tests all claim in this way. No lock is held while the network is used;
 //! what is known in between is an intent in the store.
 
+use std::time::Instant;
+
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
 use hzl_store::intent::{Intent, Standing};
@@ -92,6 +94,7 @@ impl Run<'_> {
     fn claim(&mut self, claim: &Outgoing) -> Result<(), SyncError> {
         for _ in 0..CLAIM_TRIES {
             while !self.tail_is_empty()? {
+                self.check_deadline()?;
                 self.round()?;
             }
             // The view first: what was pulled up to it, the cloud does not compare with.
@@ -105,6 +108,7 @@ impl Run<'_> {
             let page = self.claim_round(&view, claim)?;
             let mut round = page;
             while round == Round::Again {
+                self.check_deadline()?;
                 round = self.round()?;
             }
             if self.is_decided(claim)? {
@@ -112,6 +116,14 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Others on this device may go on writing, so that the tail is never empty.
+    fn check_deadline(&self) -> Result<(), SyncError> {
+        match self.options.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(SyncError::NotInTime),
+            _ => Ok(()),
+        }
     }
 
     fn claim_round(&mut self, view: &View, claim: &Outgoing) -> Result<Round, SyncError> {

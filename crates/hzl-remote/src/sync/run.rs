@@ -12,7 +12,7 @@ use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
 use hzl_store::log;
 use hzl_store::replica::{CHUNK_EVENTS, Outgoing};
-use hzl_store::state::Key;
+use hzl_store::state::{self, Key};
 
 use super::error::{CloudChange, SyncError};
 use super::plan::{Verdict, View, judge};
@@ -162,6 +162,7 @@ pub(super) fn whole(
         is_halved: false,
         busy: 0,
         idle: 0,
+        at_end: false,
         announce: true,
         resets: 0,
         creations: 0,
@@ -220,6 +221,8 @@ pub(super) struct Run<'a> {
     is_halved: bool,
     busy: u32,
     idle: u32,
+    /// The last page was the end of the cloud's log.
+    at_end: bool,
     pub(super) announce: bool,
     pub(super) resets: u32,
     creations: u32,
@@ -238,6 +241,7 @@ impl Run<'_> {
     fn until_clean(&mut self, on_progress: &mut dyn FnMut(Progress)) -> Result<(), SyncError> {
         // Counted once: the tail may be long, and the rounds many.
         let waiting = self.ledger.count_pending()?;
+        let last = log::find_end(&self.ledger.files().events)?.map_or(0, |end| end.rowid);
         loop {
             let round = self.round()?;
             on_progress(Progress {
@@ -245,7 +249,9 @@ impl Run<'_> {
                 pulled: self.report.pulled,
                 pending: waiting.saturating_sub(self.report.pushed),
             });
-            if round == Round::Clean {
+            // What others have written here meanwhile is for the next sync: whoever waits for this one
+            // would wait for ever while they go on.
+            if round == Round::Clean || (self.at_end && self.is_settled(last)?) {
                 return Ok(());
             }
             let deadline = self.options.deadline;
@@ -253,6 +259,12 @@ impl Run<'_> {
                 return Err(SyncError::NotInTime);
             }
         }
+    }
+
+    /// Whether all events up to this row are settled, whichever process has done it.
+    fn is_settled(&self, rowid: i64) -> Result<bool, SyncError> {
+        let settled = state::number(&self.ledger.files().events, Key::SettledRowid)?;
+        Ok(settled >= rowid)
     }
 
     /// One request: push a chunk, pull a page.
@@ -523,6 +535,7 @@ impl Run<'_> {
             .map_or(known, |server| server.millis() - middle);
         // The reply was under way for a while: smaller differences are noise, and cost a write.
         let moved = (offset - known).abs() > 2 + (arrived_at.millis() - sent_at.millis());
+        self.at_end = !full;
         if !reply.rows.is_empty() || moved {
             let offset = if moved { offset } else { known };
             let settled = self.ledger.settle(&view.basis(), &reply.rows, offset)?;
