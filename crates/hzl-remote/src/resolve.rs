@@ -95,7 +95,7 @@ impl Resolver for Names {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let found = match bare.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => in_time(self.lookup, format!("{host}:{port}"), timeout)?,
+            Err(_) => in_time(self.lookup, &format!("{host}:{port}"), timeout)?,
         };
         let found = self.found(host, found)?;
         let mut addresses = self.empty();
@@ -120,18 +120,18 @@ pub(crate) fn system(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
 /// left behind with it; where there can be no thread, the system's own patience has to do.
 fn in_time(
     lookup: Lookup,
-    host_and_port: String,
+    host_and_port: &str,
     timeout: NextTimeout,
 ) -> Result<Vec<SocketAddr>, Error> {
     if timeout.after.is_not_happening() {
-        return Ok(lookup(&host_and_port)?);
+        return Ok(lookup(host_and_port)?);
     }
     let (sender, answer) = mpsc::sync_channel(1);
-    let asked = host_and_port.clone();
+    let asked = host_and_port.to_owned();
     // Nobody listens any more when it took too long.
     let asking = move || drop(sender.send(lookup(&asked)));
     match thread::Builder::new().name("resolve".into()).spawn(asking) {
-        Err(_) => Ok(lookup(&host_and_port)?),
+        Err(_) => Ok(lookup(host_and_port)?),
         Ok(_) => match answer.recv_timeout(*timeout.after) {
             Ok(found) => Ok(found?),
             Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(timeout.reason)),

@@ -75,8 +75,8 @@ impl FileSystem {
 #[cfg(target_os = "linux")]
 fn magic(path: &Path) -> Option<u32> {
     let found = rustix::fs::statfs(path).ok()?;
-    // The type of the field differs by machine; the numbers have 32 bits.
-    u32::try_from(i64::from(found.f_type) & 0xffff_ffff).ok()
+    // A field of 32 bits, as some machines have, makes the largest numbers negative: those count as unknown.
+    u32::try_from(found.f_type).ok()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -7,6 +7,7 @@
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -34,6 +35,8 @@ use crate::stub;
 
 /// How long one exchange may take.
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client gets to close its side.
+const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
 /// Whom a certificate is for and how long it is good.
 #[derive(Debug, Clone, Copy)]
@@ -179,7 +182,7 @@ impl TlsServer {
     }
 
     /// Returns what came on each connection so far: `None` if there was no handshake, the request otherwise,
-    /// which is empty if none was made.
+    /// which is empty if none was made. A client may be done with a connection before it is listed here.
     #[must_use]
     pub fn connections(&self) -> Vec<Option<String>> {
         let connections = self.shared.connections.lock();
@@ -205,20 +208,28 @@ fn serve(listener: &TcpListener, shared: &Shared, config: &Arc<ServerConfig>, be
         }
         // A connection that broke before it was accepted is the client's business.
         let Ok(stream) = stream else { continue };
-        let seen = exchange(stream, config, behind).ok();
-        let connections = shared.connections.lock();
-        connections
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(seen);
+        if exchange(stream, config, behind, shared).is_err() {
+            shared.add(None);
+        }
     }
 }
 
-/// Shakes hands and answers one request; fails if the client does not shake hands.
+impl Shared {
+    fn add(&self, connection: Option<String>) {
+        let connections = self.connections.lock();
+        connections
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+    }
+}
+
+/// Shakes hands, notes the request and answers it; fails if the client does not shake hands.
 fn exchange(
     mut socket: TcpStream,
     config: &Arc<ServerConfig>,
     behind: &Behind,
-) -> io::Result<String> {
+    shared: &Shared,
+) -> io::Result<()> {
     socket.set_read_timeout(Some(EXCHANGE_LIMIT))?;
     let mut tls = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
     while tls.is_handshaking() {
@@ -226,17 +237,23 @@ fn exchange(
     }
     let mut stream = StreamOwned::new(tls, socket);
     let request = stub::read_message(&mut stream);
+    shared.add(Some(request.clone()));
     if !request.is_empty() {
         let reply = match behind {
             Behind::Reply(reply) => reply.clone(),
-            Behind::Server(address) => forward(&request, *address)?,
+            // Without an answer there is none, which the client notices.
+            Behind::Server(address) => forward(&request, *address).unwrap_or_default(),
         };
         // A client that hangs up early is expected.
         drop(stream.write_all(&reply));
         stream.conn.send_close_notify();
         drop(stream.flush());
+        // Closing while something is on its way would take back what the client has not read yet.
+        drop(stream.sock.shutdown(Shutdown::Write));
+        drop(stream.sock.set_read_timeout(Some(PARTING_LIMIT)));
+        drop(io::copy(&mut stream.sock, &mut io::sink()));
     }
-    Ok(request)
+    Ok(())
 }
 
 /// Asks the server behind, on a connection of its own.
@@ -247,6 +264,12 @@ fn forward(request: &str, address: SocketAddr) -> io::Result<Vec<u8>> {
     server.write_all(once.as_bytes())?;
     let mut reply = vec![];
     server.read_to_end(&mut reply)?;
+    // The client must not wait for more on this connection, whatever the server says.
+    let end = reply
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    reply.splice(end..end, *b"Connection: close\r\n");
     Ok(reply)
 }
 

@@ -71,7 +71,7 @@ fn no_output_for_people_obeys_what_a_text_says() {
         ];
         for run in runs {
             let shown = format!("{}{}", run.stdout, run.stderr);
-            assert!(!shown.contains(is_hidden), "{text:?}: {:?}", shown);
+            assert!(!shown.contains(is_hidden), "{text:?}: {shown:?}");
             assert!(!shown.contains("panicked"), "{run}");
         }
     }

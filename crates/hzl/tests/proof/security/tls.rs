@@ -1,6 +1,7 @@
 //! The token goes to a server that proves to be the one that was meant, and to nobody else.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hzl_testkit::home::Home;
 use hzl_testkit::servers::Access;
@@ -12,6 +13,7 @@ use hzl_testkit::tls::Behind;
 use hzl_testkit::tls::Certificate;
 use hzl_testkit::tls::Claims;
 use hzl_testkit::tls::TlsServer;
+use hzl_testkit::wait_until;
 use serde_json::json;
 
 const TOKEN: &str = "c4n4ry-t0ken-0123456789abcdef";
@@ -35,8 +37,10 @@ fn assert_refused(url: &str, server: &TlsServer, trusted: &Authority) {
     let home = machine(url, TOKEN, trusted);
     let error = home.fails(&["sync"], 9);
     assert_eq!(error["error"]["details"]["cause"], "tls", "{error}");
+    wait_until(Duration::from_secs(20), "it was asked", || {
+        !server.connections().is_empty()
+    });
     let connections = server.connections();
-    assert!(!connections.is_empty(), "it was asked");
     for request in connections.into_iter().flatten() {
         assert_eq!(request, "", "it was told something");
     }
