@@ -180,7 +180,7 @@ fn inner_texts(value: &mut Json) -> Vec<&mut String> {
 fn any_body_is_a_reply_or_none() {
     let target = Target {
         name: "read replies",
-        share: 25_000,
+        share: 12_000,
     };
     let cloud = InMemory::new();
     joined(&cloud);
@@ -286,7 +286,7 @@ fn contents(ledger: &Ledger) -> Vec<(i64, String, String)> {
 fn any_server_is_survived() {
     let target = Target {
         name: "sync with a liar",
-        share: 500,
+        share: 400,
     };
     let memory =
         RefCell::new(Memory::new("fuzz-sync".to_owned(), birth(&mut name_of_device)).unwrap());

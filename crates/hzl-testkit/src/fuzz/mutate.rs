@@ -151,7 +151,7 @@ pub fn text(random: &mut Random) -> String {
         }
         // Long ones cost time: few of them do.
         1 if random.chance(10) => random.one(&NASTY).repeat(1 + random.below(200)),
-        2 if random.chance(10) => "x".repeat(random.below(20_000)),
+        2 if random.chance(10) => "x".repeat(random.below(2_000)),
         3 => number(random).to_string(),
         4..=7 => {
             let count = 1 + random.below(5);
