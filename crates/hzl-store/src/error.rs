@@ -195,6 +195,12 @@ impl Error {
         }
     }
 
+    /// The error that others are at a file that has to be ours alone.
+    pub(crate) fn busy(context: &'static str) -> Self {
+        let source = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None);
+        Self::Busy { context, source }
+    }
+
     /// Tells whether a row broke a constraint of its table.
     pub(crate) fn is_constraint(&self) -> bool {
         let code = |error: &ffi::Error| error.extended_code & 0xff == ffi::SQLITE_CONSTRAINT;

@@ -76,6 +76,11 @@ pub fn salvage(paths: &StorePaths, clock: &dyn Clock, ids: &mut dyn IdSource) ->
     if let Some(finding) = health::list_damage(&scratch)?.into_iter().next() {
         return Err(Error::damaged(path, finding));
     }
+    // Whoever does not queue may have written meanwhile: what was not read must not be replaced.
+    if image.is_outdated(path).at(path, "look at the damaged log")? {
+        let context = "replace the damaged log, since others write to it";
+        return Err(Error::busy(context));
+    }
     replace(path, &scratch)?;
     drop((image, queue, sync));
     Ok(Salvaged {

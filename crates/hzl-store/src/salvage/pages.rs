@@ -7,10 +7,13 @@
 //! Source: <https://www.sqlite.org/fileformat2.html>
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::path::PathBuf;
+use std::time::SystemTime;
 
 use rusqlite::types::Value;
 
@@ -31,6 +34,21 @@ pub(super) struct Image {
     pages: u32,
     /// Where in the WAL the latest committed version of a page is.
     newest: BTreeMap<u32, u64>,
+    /// What the files were like before the first byte was read.
+    stamps: [Stamp; 2],
+}
+
+/// Length and time of the last change of a file; `None`: there is nothing in it.
+type Stamp = Option<(u64, SystemTime)>;
+
+fn stamps(path: &Path) -> io::Result<[Stamp; 2]> {
+    let stamp = |path: PathBuf| match fs::metadata(path) {
+        Ok(metadata) if metadata.len() == 0 => Ok(None),
+        Ok(metadata) => Ok(Some((metadata.len(), metadata.modified()?))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    Ok([stamp(path.to_owned())?, stamp(beside(path, "-wal"))?])
 }
 
 /// Where a row stands.
@@ -43,6 +61,7 @@ pub(super) enum Source {
 impl Image {
     /// Opens the files as they are.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let stamps = stamps(path)?;
         let file = File::open(path)?;
         let wal = File::open(beside(path, "-wal")).ok();
         let mut header = vec![0; 100];
@@ -61,9 +80,15 @@ impl Image {
             page_bytes,
             pages: u32::try_from(pages).unwrap_or(u32::MAX),
             newest: BTreeMap::new(),
+            stamps,
         };
         image.read_wal()?;
         Ok(image)
+    }
+
+    /// Tells whether anybody has written to the files since.
+    pub(super) fn is_outdated(&self, path: &Path) -> io::Result<bool> {
+        Ok(stamps(path)? != self.stamps)
     }
 
     /// Gives every row of every leaf to `take`, with where it stands: first those of the file.
@@ -305,4 +330,24 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let raw = bytes.get(at..at + 4)?.try_into().ok()?;
     Some(u32::from_be_bytes(raw))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn an_image_knows_when_somebody_has_written_since() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.db");
+        let log = Connection::open(&path).unwrap();
+        log.execute_batch("pragma journal_mode = wal; create table t (x)")
+            .unwrap();
+        let image = Image::open(&path).unwrap();
+        assert!(!image.is_outdated(&path).unwrap());
+        log.execute_batch("insert into t values (1)").unwrap();
+        assert!(image.is_outdated(&path).unwrap());
+    }
 }
