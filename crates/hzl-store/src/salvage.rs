@@ -77,7 +77,10 @@ pub fn salvage(paths: &StorePaths, clock: &dyn Clock, ids: &mut dyn IdSource) ->
         return Err(Error::damaged(path, finding));
     }
     // Whoever does not queue may have written meanwhile: what was not read must not be replaced.
-    if image.is_outdated(path).at(path, "look at the damaged log")? {
+    if image
+        .is_outdated(path)
+        .at(path, "look at the damaged log")?
+    {
         let context = "replace the damaged log, since others write to it";
         return Err(Error::busy(context));
     }

@@ -2,7 +2,7 @@
 //!
 //! SQLite notices damage of its structure, not of the texts in it. Of every event the first 64 bits of a
 //! SHA-256 over all its columns are kept in `event_sum`, by row, written in the event's transaction. Events
-//! of HZL 3.2.0 have none until [`fill`] takes them as they are. No defence against forgery. Nothing but
+//! of HZL 3.2.0 have none until `fill` takes them as they are. No defence against forgery. Nothing but
 //! checks read the table: an answer never depends on it.
 
 use std::path::Path;

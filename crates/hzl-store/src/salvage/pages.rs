@@ -86,9 +86,11 @@ impl Image {
         Ok(image)
     }
 
-    /// Tells whether anybody has written to the files since.
+    /// Tells whether anybody has written to the files since. Nobody can where the file is empty; SQLite then
+    /// throws the WAL away when we look.
     pub(super) fn is_outdated(&self, path: &Path) -> io::Result<bool> {
-        Ok(stamps(path)? != self.stamps)
+        let had_something = self.stamps[0].is_some();
+        Ok(had_something && stamps(path)? != self.stamps)
     }
 
     /// Gives every row of every leaf to `take`, with where it stands: first those of the file.
