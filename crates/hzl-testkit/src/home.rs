@@ -42,7 +42,7 @@ const KEPT: [&str; 5] = [
     "SYSTEMROOT",
 ];
 /// How long one run may take before it counts as hanging.
-const RUN_LIMIT: Duration = Duration::from_secs(60);
+const RUN_LIMIT: Duration = Duration::from_secs(90);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A temporary home directory and the binary that runs in it. Deleted when dropped.
@@ -375,7 +375,7 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// When the process, or a child that inherited its output, still runs after 60 seconds.
+    /// When the process, or a child that inherited its output, still runs after 90 seconds.
     #[track_caller]
     pub fn wait(mut self) -> Run {
         let deadline = Instant::now() + RUN_LIMIT;

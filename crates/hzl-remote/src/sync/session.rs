@@ -144,6 +144,11 @@ impl Session {
                 (Key::LastError, None),
                 (Key::Failures, None),
             ]),
+            // What could not be written a moment ago is not waited for again.
+            Err(SyncError::Store(hzl_store::Error::Busy { .. })) => {
+                drop(ledger.try_note_sync(&values));
+                return Ok(());
+            }
             Err(error) => values.extend(failed(ledger, error)?),
         }
         ledger.note_sync(&values)

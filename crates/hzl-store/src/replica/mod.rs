@@ -20,6 +20,7 @@ pub use self::devices::{CloudDevice, HZL_VERSION, SettledState};
 pub use self::outgoing::{CHUNK_BYTES, CHUNK_EVENTS, COMMAND_BYTES, count_pending};
 pub(crate) use self::settle::{advance_watermark, become_device, set_rewind_points};
 pub use self::settled::Fate;
+use crate::busy;
 use crate::catch_up::ReadTransaction;
 use crate::checkpoint;
 use crate::digest::StateSum;
@@ -185,6 +186,14 @@ impl Ledger {
         transaction.commit_log(None)?;
         checkpoint::after_commit(&self.files.events, &self.files.paths.events);
         Ok(())
+    }
+
+    /// The same, unless the log is busy: for whoever has waited for it in vain before.
+    ///
+    /// # Errors
+    /// As [`Ledger::note_sync`], and [`crate::Error::Busy`] at once.
+    pub fn try_note_sync(&mut self, values: &[(Key, Option<String>)]) -> Result<()> {
+        busy::without_waiting(|| self.note_sync(values))
     }
 
     pub(crate) fn queue(&self) -> WriteQueue {
