@@ -5,6 +5,7 @@
 //! log and looks again after taking it; a current store is opened without any DDL.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -241,10 +242,13 @@ fn open_to_write(
 }
 
 /// Refuses a log that is empty or missing while its WAL is there: SQLite would delete that WAL, and with
-/// it the last commits. The WAL is looked at first: it is never there before the file holds something.
+/// it the last commits. The WAL is looked at first: it is never there before the file holds something. What
+/// is no WAL of SQLite's is refused where all files are vetted.
 fn refuse_headless(path: &Path) -> Result<()> {
-    let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-    if length(&beside(path, "-wal")) == 0 || length(path) > 0 {
+    let has_wal = fs::symlink_metadata(beside(path, "-wal"))
+        .is_ok_and(|wal| wal.is_file() && wal.nlink() == 1 && wal.len() > 0);
+    let is_empty = || fs::metadata(path).map_or(0, |metadata| metadata.len()) == 0;
+    if !(has_wal && is_empty()) {
         return Ok(());
     }
     let finding = "it is empty or missing, and its -wal is not";
