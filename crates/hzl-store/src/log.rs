@@ -140,12 +140,12 @@ pub fn find_event_id(conn: &Connection, rowid: i64) -> Result<Option<EventId>> {
         .on(conn, "read the event log")
 }
 
-const APPEND: &str = "
+const INSERT: &str = "
     insert into events
-      (event_id, task_id, type, data, schema_version, author, agent_id, session_id,
+      (id, event_id, task_id, type, data, schema_version, author, agent_id, session_id,
        correlation_id, causation_id, timestamp, basis_seq, epoch)
     values
-      (:event_id, :task_id, :type, :data, :schema_version, :author, :agent_id, :session_id,
+      (:id, :event_id, :task_id, :type, :data, :schema_version, :author, :agent_id, :session_id,
        :correlation_id, :causation_id, :timestamp, :basis_seq, :epoch)";
 
 /// Appends an event of ours and returns its row id. The caller holds the writer lock.
@@ -185,11 +185,17 @@ pub(crate) fn stored(event: &Event) -> StoredEvent {
 /// # Errors
 /// Whatever SQLite reports, a constraint that the row breaks included.
 pub fn append_stored(conn: &Connection, event: &StoredEvent) -> Result<i64> {
+    insert(conn, None, event)
+}
+
+/// Puts an event and its checksum into a row, or into the next one.
+pub(crate) fn insert(conn: &Connection, row: Option<i64>, event: &StoredEvent) -> Result<i64> {
     let mut statement = conn
-        .prepare_cached(APPEND)
+        .prepare_cached(INSERT)
         .on(conn, "append to the event log")?;
     let rowid = statement
         .insert(named_params! {
+            ":id": row,
             ":event_id": event.event_id.as_str(),
             ":task_id": event.task_id,
             ":type": event.kind,

@@ -20,7 +20,7 @@ use hzl_core::ids::EventId;
 use hzl_core::time::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, named_params, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use self::pages::{Image, Source};
 use crate::backup::copy_pages;
@@ -228,14 +228,6 @@ fn keep(image: &Image, path: &Path) -> Result<PathBuf> {
     Ok(kept)
 }
 
-const ADD: &str = "
-    insert into events
-      (id, event_id, task_id, type, data, schema_version, author, agent_id, session_id,
-       correlation_id, causation_id, timestamp, basis_seq, epoch)
-    values
-      (:id, :event_id, :task_id, :type, :data, :schema_version, :author, :agent_id, :session_id,
-       :correlation_id, :causation_id, :timestamp, :basis_seq, :epoch)";
-
 /// Makes the new log, in memory.
 fn build(
     path: &Path,
@@ -254,31 +246,12 @@ fn build(
         Ok(Carried::default())
     })?;
     let transaction = WriteTransaction::begin(&scratch)?;
-    let mut add = scratch.prepare(ADD).at(path, "make a new log")?;
     for (rowid, event) in &found.events {
-        add.execute(named_params! {
-            ":id": rowid,
-            ":event_id": event.event_id.as_str(),
-            ":task_id": event.task_id,
-            ":type": event.kind,
-            ":data": event.data,
-            ":schema_version": event.schema_version,
-            ":author": event.author,
-            ":agent_id": event.agent_id,
-            ":session_id": event.session_id,
-            ":correlation_id": event.correlation_id,
-            ":causation_id": event.causation_id,
-            ":timestamp": event.timestamp,
-            ":basis_seq": event.basis_seq,
-            ":epoch": event.epoch,
-        })
-        .at(path, "make a new log")?;
-        sum::write(&scratch, *rowid, sum::of(event))?;
+        log::insert(&scratch, Some(*rowid), event)?;
     }
     carry_over(path, &scratch);
     start_anew(&scratch, now, &(birth.new_id)())?;
     transaction.commit_log(None)?;
-    drop(add);
     Ok(scratch)
 }
 

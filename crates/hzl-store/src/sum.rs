@@ -133,20 +133,22 @@ pub(crate) fn refuse_changed(conn: &Connection, event: &StoredEvent) -> Result<(
     Err(Error::damaged(path, finding))
 }
 
-const WITHOUT: &str = "
+const ALL: &str = "
     select e.id, e.event_id, e.task_id, e.type, e.data, e.schema_version, e.author, e.agent_id,
-           e.session_id, e.correlation_id, e.causation_id, e.timestamp, e.basis_seq, e.epoch
+           e.session_id, e.correlation_id, e.causation_id, e.timestamp, e.basis_seq, e.epoch, s.sum
       from events e
-     where not exists (select 1 from event_sum s where s.event_rowid = e.id)
+      left join event_sum s on s.event_rowid = e.id
      order by e.id";
 
 /// Gives all events that have no sum the one of what they are now. Returns how many.
 pub(crate) fn fill(conn: &Connection) -> rusqlite::Result<u64> {
-    let mut statement = conn.prepare(WITHOUT)?;
+    let mut statement = conn.prepare(ALL)?;
     let mut rows = statement.query([])?;
     let mut sums = vec![];
     while let Some(row) = rows.next()? {
-        sums.push((row.get::<_, i64>(0)?, of_row(row)?));
+        if row.get_ref(COLUMNS + 1)? == ValueRef::Null {
+            sums.push((row.get::<_, i64>(0)?, of_row(row)?));
+        }
     }
     let mut write = conn.prepare(WRITE)?;
     for (rowid, sum) in &sums {
@@ -154,13 +156,6 @@ pub(crate) fn fill(conn: &Connection) -> rusqlite::Result<u64> {
     }
     Ok(u64::try_from(sums.len()).unwrap_or(u64::MAX))
 }
-
-const ALL: &str = "
-    select e.id, e.event_id, e.task_id, e.type, e.data, e.schema_version, e.author, e.agent_id,
-           e.session_id, e.correlation_id, e.causation_id, e.timestamp, e.basis_seq, e.epoch, s.sum
-      from events e
-      left join event_sum s on s.event_rowid = e.id
-     order by e.id";
 
 const MISSING: &str = "
     select s.event_rowid from event_sum s

@@ -19,7 +19,7 @@ use hzl_store::query::{self, quarantine};
 use hzl_store::replica::{CloudRow, PullBasis};
 use hzl_store::source::{Clock, IdSource};
 use hzl_store::{log, projector};
-use hzl_testkit::fuzz::{Target, corpus, fuzz, mutate};
+use hzl_testkit::fuzz::{Random, Target, corpus, fuzz, mutate};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -230,7 +230,7 @@ fn hostile_store(name: &str) -> (Store, Vec<AddTask>) {
 }
 
 /// What a person or a program types where text is wanted.
-fn typed(random: &mut mutate::Random) -> Vec<u8> {
+fn typed(random: &mut Random) -> Vec<u8> {
     let count = random.below(4);
     let mut text: Vec<String> = (0..=count).map(|_| mutate::text(random)).collect();
     if random.chance(3) {

@@ -6,14 +6,17 @@
 
 pub mod fuzz;
 pub mod home;
+mod listener;
 mod port;
 pub mod proxy;
+pub mod random;
 pub mod relay;
 pub mod schemas;
 pub mod servers;
 pub mod strace;
 pub mod stub;
 pub mod tls;
+mod tools;
 
 use std::thread;
 use std::time::Duration;

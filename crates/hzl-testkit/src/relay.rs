@@ -5,21 +5,18 @@
 
 use std::collections::VecDeque;
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::listener::Listener;
+use crate::listener::Stop;
 use crate::stub::exchange;
 use crate::stub::read_request;
 
@@ -40,15 +37,13 @@ pub enum Fate {
 /// A relay on loopback. Dropping it ends it.
 #[derive(Debug)]
 pub struct Relay {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct Shared {
     server: String,
-    stopped: AtomicBool,
     requests: AtomicU64,
     fates: Mutex<Fates>,
     changed: Condvar,
@@ -65,18 +60,48 @@ struct Fates {
 
 impl Shared {
     /// Keeps a request that is to be held back until it may go on.
-    fn hold(&self) {
+    fn hold(&self, stop: &Stop) {
         let mut fates = self.fates();
         match fates.hold_after {
             Some(0) => fates.is_held = true,
             Some(left) => fates.hold_after = Some(left - 1),
             None => {}
         }
-        while fates.is_held && !self.stopped.load(Ordering::SeqCst) {
+        while fates.is_held && !stop.is_wanted() {
             let waited = self.changed.wait_timeout(fates, POLL_INTERVAL);
             fates = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(fates);
+    }
+
+    /// Carries out one request, as planned.
+    fn serve(&self, mut stream: TcpStream, stop: &Stop) {
+        let request = read_request(&mut stream);
+        if request.is_empty() {
+            return;
+        }
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        let fate = {
+            let mut fates = self.fates();
+            let then = fates.then;
+            fates.next.pop_front().unwrap_or(then)
+        };
+        self.hold(stop);
+        if fate == Fate::LoseRequest {
+            return;
+        }
+        let reply = forward(&self.server, &request);
+        if fate == Fate::Pass
+            && let Some((status, body)) = reply
+        {
+            let length = body.len();
+            let reply = format!(
+                "HTTP/1.1 {status} Relayed\r\nContent-Type: application/json\r\n\
+                 Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+            // A client that hangs up early is expected.
+            drop(stream.write_all(reply.as_bytes()));
+        }
     }
 
     fn fates(&self) -> MutexGuard<'_, Fates> {
@@ -88,13 +113,8 @@ impl Relay {
     /// Starts a relay to the server with this address, `http://127.0.0.1:PORT`. Everything passes.
     #[must_use]
     pub fn to(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be opened");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             server: server.to_owned(),
-            stopped: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             fates: Mutex::new(Fates {
                 next: VecDeque::new(),
@@ -104,21 +124,17 @@ impl Relay {
             }),
             changed: Condvar::new(),
         });
-        let thread = thread::spawn({
+        let listener = Listener::start({
             let shared = Arc::clone(&shared);
-            move || serve(&listener, &shared)
+            move |stream, stop| shared.serve(stream, stop)
         });
-        Self {
-            address,
-            shared,
-            thread: Some(thread),
-        }
+        Self { listener, shared }
     }
 
     /// Returns the address of the relay as `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.listener.address())
     }
 
     /// Says what happens to the next requests, and to all after them.
@@ -162,53 +178,6 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread up, which then sees that it is over. No connection means it already is.
-        drop(TcpStream::connect(self.address));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-fn serve(listener: &TcpListener, shared: &Shared) {
-    for stream in listener.incoming() {
-        if shared.stopped.load(Ordering::SeqCst) {
-            break;
-        }
-        // A connection that broke before it was accepted is the client's business.
-        let Ok(mut stream) = stream else { continue };
-        let request = read_request(&mut stream);
-        if request.is_empty() {
-            continue;
-        }
-        shared.requests.fetch_add(1, Ordering::SeqCst);
-        let fate = {
-            let mut fates = shared.fates();
-            let then = fates.then;
-            fates.next.pop_front().unwrap_or(then)
-        };
-        shared.hold();
-        if fate == Fate::LoseRequest {
-            continue;
-        }
-        let reply = forward(&shared.server, &request);
-        if fate == Fate::Pass
-            && let Some((status, body)) = reply
-        {
-            let length = body.len();
-            let reply = format!(
-                "HTTP/1.1 {status} Relayed\r\nContent-Type: application/json\r\n\
-                 Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            );
-            // A client that hangs up early is expected.
-            drop(stream.write_all(reply.as_bytes()));
-        }
-    }
-}
-
 /// Repeats a request to the server. `None`: it does not answer, and neither does the relay.
 fn forward(server: &str, request: &str) -> Option<(u16, String)> {
     let (head, body) = request.split_once("\r\n\r\n")?;
@@ -224,6 +193,8 @@ fn forward(server: &str, request: &str) -> Option<(u16, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::stub::Stub;
 

@@ -13,17 +13,15 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
 use crate::home::Call;
 use crate::home::Home;
 use crate::home::Run;
+use crate::tools::fetched;
 
 /// A system call of a run: the n-th of its name in its thread, counted from 1.
 ///
@@ -212,36 +210,16 @@ impl Output {
 /// Returns the path of strace, after fetching it if there is none.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| installed().unwrap_or_else(fetched))
+    PROGRAM.get_or_init(|| {
+        let fetch = || fetched("tools", "strace/strace", "fetch-strace", "strace");
+        installed().unwrap_or_else(fetch)
+    })
 }
 
 fn installed() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let mut files = env::split_paths(&path).map(|directory| directory.join("strace"));
     files.find(|file| file.is_file())
-}
-
-fn fetched() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let tools = root.join("target/tools");
-    let path = tools.join("strace/strace");
-    fs::create_dir_all(&tools).expect("target/tools can be made");
-    let lock = File::create(tools.join(".lock")).expect("target/tools is writable");
-    lock.lock().expect("target/tools can be locked");
-    // Does nothing if it is there: another test process may have fetched it meanwhile.
-    let script = root.join("scripts/fetch-strace");
-    let output = Command::new(&script)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
-    assert!(
-        output.status.success() && path.exists(),
-        "this test needs strace, none is installed, and scripts/fetch-strace failed ({}):\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    path
 }
 
 #[cfg(test)]

@@ -4,17 +4,15 @@
 use std::io;
 use std::io::Read;
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::thread;
-use std::thread::JoinHandle;
 use std::time::Duration;
+
+use crate::listener::Listener;
+use crate::listener::Stop;
 
 /// How long one exchange may take.
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
@@ -60,16 +58,11 @@ pub fn exchange(
 /// A server on loopback that gives the same answer to everyone and remembers what it was sent.
 #[derive(Debug)]
 pub struct Stub {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    listener: Listener,
+    requests: Requests,
 }
 
-#[derive(Debug, Default)]
-struct Shared {
-    stopped: AtomicBool,
-    requests: Mutex<Vec<String>>,
-}
+type Requests = Arc<Mutex<Vec<String>>>;
 
 /// What a [`Stub`] does with a connection.
 #[derive(Debug, Clone)]
@@ -124,58 +117,32 @@ impl Stub {
     /// Returns the address as `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.listener.address())
     }
 
     /// Returns the requests so far, each as it came: request line, headers, body.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
-        self.shared
-            .requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let requests = self.requests.lock();
+        requests.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be opened");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
-        let shared = Arc::new(Shared::default());
-        let thread = thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || serve(&listener, &shared, &behaviour)
+        let requests = Requests::default();
+        let listener = Listener::start({
+            let requests = Arc::clone(&requests);
+            // Kept open until the end: closing would be an answer.
+            let mut swallowed = Vec::new();
+            move |stream, stop| swallowed.extend(behaviour.serve(stream, &requests, stop))
         });
-        Self {
-            address,
-            shared,
-            thread: Some(thread),
-        }
+        Self { listener, requests }
     }
 }
 
-impl Drop for Stub {
-    fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread up, which then sees that it is over. No connection means it already is.
-        drop(TcpStream::connect(self.address));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-fn serve(listener: &TcpListener, shared: &Shared, behaviour: &Behaviour) {
-    // Kept open until the end: closing would be an answer.
-    let mut swallowed = Vec::new();
-    for stream in listener.incoming() {
-        if shared.stopped.load(Ordering::SeqCst) {
-            break;
-        }
-        // A connection that broke before it was accepted is the client's business.
-        let Ok(mut stream) = stream else { continue };
-        let (reply, then_close) = match behaviour {
+impl Behaviour {
+    /// Serves a connection; returns it if it must stay open.
+    fn serve(&self, mut stream: TcpStream, requests: &Requests, stop: &Stop) -> Option<TcpStream> {
+        let (reply, then_close) = match self {
             Behaviour::Silent => (&[][..], false),
             Behaviour::Reply(reply) => (reply.as_slice(), true),
             Behaviour::Stall(reply) => (reply.as_slice(), false),
@@ -183,23 +150,19 @@ fn serve(listener: &TcpListener, shared: &Shared, behaviour: &Behaviour) {
         };
         if !reply.is_empty() || then_close {
             let request = read_request(&mut stream);
-            shared
-                .requests
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(request);
+            let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.push(request);
+            drop(requests);
             // A client that hangs up early, for instance over a large reply, is expected.
             drop(stream.write_all(reply));
         }
-        if let Behaviour::Endless(_, piece, pause) = behaviour {
+        if let Behaviour::Endless(_, piece, pause) = self {
             drop(stream.set_write_timeout(Some(EXCHANGE_LIMIT)));
-            while !shared.stopped.load(Ordering::SeqCst) && stream.write_all(piece).is_ok() {
-                thread::sleep(*pause);
+            while !stop.is_wanted() && stream.write_all(piece).is_ok() {
+                thread::park_timeout(*pause);
             }
         }
-        if !then_close {
-            swallowed.push(stream);
-        }
+        (!then_close).then_some(stream)
     }
 }
 

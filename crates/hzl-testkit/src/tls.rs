@@ -9,15 +9,11 @@ use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -31,6 +27,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
+use crate::listener::Listener;
 use crate::stub;
 
 /// How long one exchange may take.
@@ -136,16 +133,12 @@ pub enum Behind {
 /// A TLS server on loopback that remembers what it was sent.
 #[derive(Debug)]
 pub struct TlsServer {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    listener: Listener,
+    connections: Arc<Connections>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    stopped: AtomicBool,
-    connections: Mutex<Vec<Option<String>>>,
-}
+struct Connections(Mutex<Vec<Option<String>>>);
 
 impl TlsServer {
     /// Starts a server with this certificate.
@@ -159,67 +152,42 @@ impl TlsServer {
             .with_no_client_auth()
             .with_single_cert(vec![CertificateDer::from(certificate.der)], key)
             .expect("the certificate can be used");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be opened");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
-        let shared = Arc::new(Shared::default());
-        let thread = thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || serve(&listener, &shared, &Arc::new(config), &behind)
+        let (config, connections) = (Arc::new(config), Arc::<Connections>::default());
+        let listener = Listener::start({
+            let connections = Arc::clone(&connections);
+            move |stream, _| {
+                if exchange(stream, &config, &behind, &connections).is_err() {
+                    connections.add(None);
+                }
+            }
         });
         Self {
-            address,
-            shared,
-            thread: Some(thread),
+            listener,
+            connections,
         }
     }
 
     /// Returns its port.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.listener.address().port()
     }
 
     /// Returns what came on each connection so far: `None` if there was no handshake, the request otherwise,
     /// which is empty if none was made. A client may be done with a connection before it is listed here.
     #[must_use]
     pub fn connections(&self) -> Vec<Option<String>> {
-        let connections = self.shared.connections.lock();
-        connections.unwrap_or_else(PoisonError::into_inner).clone()
+        self.connections.lock().clone()
     }
 }
 
-impl Drop for TlsServer {
-    fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread up, which then sees that it is over.
-        drop(TcpStream::connect(self.address));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-fn serve(listener: &TcpListener, shared: &Shared, config: &Arc<ServerConfig>, behind: &Behind) {
-    for stream in listener.incoming() {
-        if shared.stopped.load(Ordering::SeqCst) {
-            break;
-        }
-        // A connection that broke before it was accepted is the client's business.
-        let Ok(stream) = stream else { continue };
-        if exchange(stream, config, behind, shared).is_err() {
-            shared.add(None);
-        }
-    }
-}
-
-impl Shared {
+impl Connections {
     fn add(&self, connection: Option<String>) {
-        let connections = self.connections.lock();
-        connections
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
+        self.lock().push(connection);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -228,7 +196,7 @@ fn exchange(
     mut socket: TcpStream,
     config: &Arc<ServerConfig>,
     behind: &Behind,
-    shared: &Shared,
+    connections: &Connections,
 ) -> io::Result<()> {
     socket.set_read_timeout(Some(EXCHANGE_LIMIT))?;
     let mut tls = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
@@ -237,7 +205,7 @@ fn exchange(
     }
     let mut stream = StreamOwned::new(tls, socket);
     let request = stub::read_message(&mut stream);
-    shared.add(Some(request.clone()));
+    connections.add(Some(request.clone()));
     if !request.is_empty() {
         let reply = match behind {
             Behind::Reply(reply) => reply.clone(),

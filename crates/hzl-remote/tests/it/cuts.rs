@@ -10,11 +10,12 @@ use hzl_core::ids::TaskId;
 use hzl_remote::sync::SyncOptions;
 use hzl_remote::sync::error::SyncErrorKind;
 use hzl_testkit::proxy::{End, Fault};
+use hzl_testkit::random::{Random, setting};
 use hzl_testkit::servers::{Auth, Sqld, Tursodb};
 
 use crate::devices::Device;
 use crate::network::Network;
-use crate::random::{Random, note, seed, setting};
+use crate::random::{note, seed};
 
 /// Two devices that write in turn: each exchange pushes what one has written and pulls what the other
 /// has.
@@ -165,7 +166,7 @@ impl Pair {
 }
 
 fn every_byte() -> bool {
-    setting("HZL_TEST_EVERY_BYTE", 0) == 1
+    setting("HZL_TEST_EVERY_BYTE") == Some(1)
 }
 
 impl Side {

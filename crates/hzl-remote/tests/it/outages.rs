@@ -11,12 +11,13 @@ use std::time::Duration;
 use hzl_remote::sync::error::SyncErrorKind;
 use hzl_remote::sync::{SyncOptions, sync};
 use hzl_testkit::proxy::Fault;
+use hzl_testkit::random::Random;
 use hzl_testkit::servers::{Access, Auth, Sqld, Tursodb};
 use hzl_testkit::wait_until;
 
 use crate::devices::Device;
 use crate::network::Network;
-use crate::random::{Random, note, seed};
+use crate::random::{note, seed};
 
 const LIMIT: Duration = Duration::from_secs(30);
 

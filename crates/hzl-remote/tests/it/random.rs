@@ -1,43 +1,16 @@
-//! Chance that can be repeated: numbers from a seed, and settings for longer runs.
+//! Where a random test begins, and what it says.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that fails has failed its test"
-)]
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
-/// A small reproducible source of numbers: xorshift64*.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(number).unwrap() % end
-    }
-
-    pub(crate) fn chance(&mut self, one_in: usize) -> bool {
-        self.below(one_in) == 0
-    }
-}
-
-/// A number from the environment: how long a run is, or where it begins.
-pub(crate) fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .map_or(default, |text| text.parse().unwrap())
-}
+use hzl_testkit::random::setting;
 
 /// Where to begin: as the environment says, or somewhere else each time. It is printed.
 pub(crate) fn seed() -> u64 {
-    let now = std::time::SystemTime::now();
-    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
-    let seed = setting("HZL_TEST_SEED", u64::from(since.subsec_nanos()));
+    let seed = setting("HZL_TEST_SEED").unwrap_or_else(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        u64::from(since.expect("it is after 1970").subsec_nanos())
+    });
     note(&format!("HZL_TEST_SEED={seed}"));
     seed
 }

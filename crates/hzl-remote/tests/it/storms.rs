@@ -13,11 +13,12 @@ use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
 use hzl_remote::sync::run::Remote;
 use hzl_testkit::proxy::{End, Fault, Server};
+use hzl_testkit::random::{Random, setting};
 use hzl_testkit::servers::{Auth, Sqld, Tursodb};
 
 use crate::claims::{Told, ask};
 use crate::network::Network;
-use crate::random::{Random, note, seed, setting};
+use crate::random::{note, seed};
 use crate::world::{Meeting, Weather, World};
 
 #[test]
@@ -41,7 +42,7 @@ fn all_devices_agree_after_storms_before_tursodb() {
 
 /// A long run: HZL_TEST_PROXY_SCHEDULES=10000, and HZL_TEST_SEED for where to begin.
 fn weather_storms(network: &Network, schedules: u64, half: u64) {
-    let schedules = setting("HZL_TEST_PROXY_SCHEDULES", schedules);
+    let schedules = setting("HZL_TEST_PROXY_SCHEDULES").unwrap_or(schedules);
     let first = seed() + half * schedules;
     let mut given = 0;
     for seed in first..first + schedules {

@@ -23,7 +23,7 @@ use hzl_store::ledger::ExecuteError;
 use hzl_store::{log, query};
 
 use crate::devices::Device;
-use crate::random::Random;
+use hzl_testkit::random::Random;
 
 /// Where devices meet.
 pub(crate) trait Meeting {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::mutate;
-use super::mutate::Random;
+use crate::random::Random;
 
 /// An export with every type of event, as `hzl export` wrote it; the first line is the header.
 pub const EXPORT: &str = include_str!("../../corpus/export.ndjson");

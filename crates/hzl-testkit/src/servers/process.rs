@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use crate::port::Port;
 use crate::stub::exchange;
+use crate::tools::fetched;
 
 /// How long a server may take to come up; generous, as test machines are busy.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -23,29 +24,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Returns the path of a server's binary, after fetching the servers if it is missing.
 pub(crate) fn binary(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let servers = root.join("target/servers");
-    let path = servers.join(name);
-    if path.exists() {
-        return path;
-    }
-    fs::create_dir_all(&servers).expect("target/servers can be made");
-    let lock = File::create(servers.join(".lock")).expect("target/servers is writable");
-    lock.lock().expect("target/servers can be locked");
-    // Another test process may have fetched it meanwhile; then the script does nothing.
-    let script = root.join("scripts/fetch-servers");
-    let output = Command::new(&script)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
-    assert!(
-        output.status.success() && path.exists(),
-        "this test needs the server {name}, and scripts/fetch-servers failed ({}):\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    path
+    fetched(
+        "servers",
+        name,
+        "fetch-servers",
+        &format!("the server {name}"),
+    )
 }
 
 /// A server that can be stopped and started again at the same address.

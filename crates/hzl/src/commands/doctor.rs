@@ -1,5 +1,6 @@
 //! `hzl doctor`
 
+mod log;
 mod quarantine;
 mod repair;
 
@@ -11,18 +12,13 @@ use hzl_remote::http::Timeouts;
 use hzl_remote::sync::Session;
 use hzl_remote::sync::Target;
 use hzl_remote::sync::error::SyncErrorKind;
-use hzl_store::Access;
 use hzl_store::Error;
-use hzl_store::Note;
 use hzl_store::StorePaths;
-use hzl_store::filesystem::FileSystem;
 use hzl_store::ledger::Ledger;
-use hzl_store::loss;
 use hzl_store::query::compare;
 use hzl_store::query::compare::Compared;
 use hzl_store::query::health;
 use hzl_store::state;
-use hzl_store::sum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -240,8 +236,8 @@ fn look(ctx: &mut Context, repairs: &mut Repairs) -> (&'static str, Checks) {
     let mut checks = Checks::new(config, Check::pass().at(&paths.events));
     checks.lock = check_lock(&paths);
     checks.orphaned_database = check_orphan(&paths.events);
-    let mut ledger = match open(&paths, repairs) {
-        Ok(ledger) => ledger,
+    let (mut ledger, examined) = match log::open(&paths, repairs) {
+        Ok(opened) => opened,
         Err(error) => {
             not_opened(&mut checks, &paths, &error);
             return ("unknown", checks);
@@ -249,7 +245,9 @@ fn look(ctx: &mut Context, repairs: &mut Repairs) -> (&'static str, Checks) {
     };
     checks.migrations = check_versions(&ledger).unwrap_or_else(|error| failed(&error));
     checks.identity = Some(check_identity(&ledger).unwrap_or_else(|error| failed(&error)));
-    let log = check_log(&mut ledger, repairs).unwrap_or_else(|error| failed(&error));
+    let log = examined
+        .and_then(|examined| log::check(&mut ledger, examined, repairs))
+        .unwrap_or_else(|error| failed(&error));
     checks.projections =
         Some(check_projections(&mut ledger).unwrap_or_else(|error| failed(&error)));
     // A config file that cannot be read has been reported; it says nothing about the cloud.
@@ -266,47 +264,12 @@ fn look(ctx: &mut Context, repairs: &mut Repairs) -> (&'static str, Checks) {
     checks.quarantine = Some(quarantine::check(&ledger).unwrap_or_else(|error| failed(&error)));
     checks.database = match log.status {
         Level::Fail => log,
-        Level::Pass | Level::Warn => check_loss(&ledger, repairs)
+        Level::Pass | Level::Warn => log::check_loss(&ledger, repairs)
             .unwrap_or_else(|error| Some(failed(&error)))
             .unwrap_or(log),
     }
     .at(&paths.events);
     (status::mode(target.as_ref()), checks)
-}
-
-/// Opens the ledger. If repairs are wanted, a log that is damaged is made sound first.
-fn open(paths: &StorePaths, repairs: &mut Repairs) -> hzl_store::Result<Ledger> {
-    if repairs.wanted {
-        for path in paths.files() {
-            repairs.make_usable(&path);
-        }
-    }
-    let is_damage = |error: &Error| {
-        let (Error::Corrupt { path, .. } | Error::NotADatabase { path, .. }) = error else {
-            return false;
-        };
-        path.file_name() == paths.events.file_name()
-    };
-    let found = match Ledger::open(paths, Access::Existing) {
-        Ok(ledger) => damage_of_log(&ledger).map(|damage| (ledger, damage)),
-        Err(error) => Err(error),
-    };
-    let is_damaged = match &found {
-        Ok((_, damage)) => damage.is_some(),
-        Err(error) => is_damage(error),
-    };
-    if !is_damaged || !repairs.wanted {
-        return match found {
-            Ok((ledger, _)) => Ok(ledger),
-            // It opens; what is wrong is told by the checks.
-            Err(error) if is_damage(&error) => Ledger::open(paths, Access::Existing),
-            Err(error) => Err(error),
-        };
-    }
-    // Nobody here may have it open meanwhile.
-    drop(found);
-    repairs.salvage(paths)?;
-    Ledger::open(paths, Access::Existing)
 }
 
 /// Syncs, as 3.2.0's doctor does: an answer that is not a sync proves little.
@@ -407,7 +370,9 @@ fn not_opened(checks: &mut Checks, paths: &StorePaths, error: &Error) {
         }
         Error::Busy { .. } => checks.lock = failed(error),
         Error::Corrupt { .. } | Error::NotADatabase { .. } => {
-            checks.database = failed(error).at(&paths.events).action(REPAIR, SAVE);
+            checks.database = failed(error)
+                .at(&paths.events)
+                .action(log::REPAIR, log::SAVE);
         }
         _ => checks.database = failed(error).at(&paths.events),
     }
@@ -416,89 +381,6 @@ fn not_opened(checks: &mut Checks, paths: &StorePaths, error: &Error) {
 /// Whether nobody can tell if the file is there.
 fn is_hidden(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
-}
-
-/// What is wrong with the log, if anything is: its structure first, then every event.
-fn damage_of_log(ledger: &Ledger) -> hzl_store::Result<Option<String>> {
-    let log = &ledger.files().events;
-    if let Some(first) = health::list_damage(log)?.first() {
-        return Ok(Some(format!("the event log is damaged: {first}")));
-    }
-    let checked = sum::check(log)?;
-    if !checked.has_damage() {
-        return Ok(None);
-    }
-    let (changed, missing) = (checked.changed.len(), checked.missing.len());
-    let rows: Vec<String> = [checked.changed, checked.missing]
-        .iter()
-        .flatten()
-        .take(NAMED_ROWS)
-        .map(i64::to_string)
-        .collect();
-    Ok(Some(format!(
-        "the event log is damaged: {changed} events are not what was written, {missing} are gone (rows {})",
-        rows.join(", ")
-    )))
-}
-
-/// How many damaged rows a message names.
-const NAMED_ROWS: usize = 10;
-
-fn check_log(ledger: &mut Ledger, repairs: &mut Repairs) -> hzl_store::Result<Check> {
-    if let Some(damage) = damage_of_log(ledger)? {
-        return Ok(Check::fail(damage).action(REPAIR, SAVE));
-    }
-    let without = sum::check(&ledger.files().events)?.without_sum;
-    if without > 0 && repairs.wanted {
-        let filled = ledger.fill_sums()?;
-        repairs.did("database", format!("{filled} events have a checksum now"));
-    }
-    if ledger.files().notes.contains(&Note::Replica) {
-        return Ok(Check::warn(
-            "HZL 3.2.0 kept this log as a replica: do not let that program sync it any more",
-        ));
-    }
-    if let Some(warning) = FileSystem::of(&ledger.files().paths.events).warning() {
-        return Ok(Check::warn(warning));
-    }
-    if without > 0 && !repairs.wanted {
-        let message = format!("{without} events have no checksum: HZL 3.2.0 has written them");
-        return Ok(Check::pass().says(message).action(
-            REPAIR,
-            "Give them one, so that damage of them will be found",
-        ));
-    }
-    Ok(Check::pass())
-}
-
-const REPAIR: &str = "hzl doctor --fix";
-const SAVE: &str = "Keep the damaged file beside, and save all events that can be read; a synced ledger gets the rest from the cloud";
-
-/// Whether the log has gone back behind what was seen of it. What the cloud has is here by now.
-fn check_loss(ledger: &Ledger, repairs: &mut Repairs) -> hzl_store::Result<Option<Check>> {
-    let files = ledger.files();
-    let Some(lost) = loss::find(&files.events, &files.cache)? else {
-        return Ok(None);
-    };
-    if repairs.wanted {
-        loss::forget(&files.cache)?;
-        let message = format!(
-            "event {lost}, and perhaps others before it, are neither here nor in a cloud: the log goes on without them"
-        );
-        repairs.did("database", message);
-        return Ok(None);
-    }
-    let message = format!(
-        "the log has lost events: {lost} was here. Its -wal was deleted, or an older copy was put in its place"
-    );
-    Ok(Some(
-        Check::fail(message)
-            .action(
-                "hzl restore <file> --force",
-                "Bring back a backup that has more, or put the right files back",
-            )
-            .action(REPAIR, "Or go on without these events"),
-    ))
 }
 
 fn check_versions(ledger: &Ledger) -> hzl_store::Result<Check> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use hzl_testkit::home::Home;
+use hzl_testkit::random::Random;
 use rusqlite::Connection;
 use serde_json::Value;
 use serde_json::json;
@@ -17,18 +18,6 @@ use crate::cloud::Device;
 use crate::cloud::assert_same;
 use crate::cloud::manual;
 use crate::home;
-
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
 
 /// Runs SQL on a file of the store as it lies on the disk.
 fn query(home: &Home, file: &str, sql: &str) -> Vec<String> {
@@ -57,18 +46,18 @@ fn assert_sound(home: &Home) {
 /// Adds or comments until it has done so `times` times, and kills every second run at some moment.
 /// Returns what was acknowledged: titles and texts.
 fn write_and_kill(home: &Home, writer: u64, times: u64, task: &str) -> Vec<String> {
-    let mut dice = Dice(0x9E37_79B9 + writer * 7919);
+    let mut random = Random::new(0x9E37_79B9 + writer * 7919);
     let mut acknowledged = vec![];
     for number in 0..times {
         let text = format!("by {writer}, number {number}");
-        let line = match dice.below(2) {
+        let line = match random.below(2) {
             0 => ["task", "add", &text, "-P", "inbox"],
             _ => ["task", "comment", task, &text, "--author=w"],
         };
         let mut running = home.spawn(&line);
-        let killed = dice.below(2) == 0;
+        let killed = random.below(2) == 0;
         if killed {
-            thread::sleep(Duration::from_micros(dice.below(40_000)));
+            thread::sleep(random.within(Duration::from_millis(40)));
             running.kill();
         }
         let run = running.wait();
@@ -148,10 +137,9 @@ fn fill(home: &Home, numbers: Range<u32>) {
 }
 
 /// Runs `hzl sync` and kills it at some moment before `end`.
-fn sync_and_kill(device: &Device, dice: &mut Dice, end: Duration) {
+fn sync_and_kill(device: &Device, random: &mut Random, end: Duration) {
     let mut running = device.spawn(&["sync"]);
-    let end = u64::try_from(end.as_micros()).expect("not that long");
-    thread::sleep(Duration::from_micros(dice.below(end)));
+    thread::sleep(random.within(end));
     running.kill();
     let run = running.wait();
     assert!(run.exit == 0 || run.exit == -1, "{run}");
@@ -162,11 +150,11 @@ fn a_sync_that_is_killed_is_finished_by_the_next() {
     let cloud = Cloud::start();
     let (a, b, c) = (cloud.device(), cloud.device(), cloud.device());
     let own = add(&a, &["By hand", "--comment", "with a note"]);
-    let mut dice = Dice(0x5EED);
+    let mut random = Random::new(0x5EED);
     for round in 0..10 {
         fill(&a, round * 200..(round + 1) * 200);
-        sync_and_kill(&a, &mut dice, Duration::from_millis(250));
-        sync_and_kill(&b, &mut dice, Duration::from_millis(250));
+        sync_and_kill(&a, &mut random, Duration::from_millis(250));
+        sync_and_kill(&b, &mut random, Duration::from_millis(250));
     }
     let expected = a.event_ids();
     assert_eq!(expected.len(), 2_003);
@@ -176,7 +164,7 @@ fn a_sync_that_is_killed_is_finished_by_the_next() {
     assert_eq!((a.event_ids(), a.pending()), (expected.clone(), 0));
     // Pages of a thousand rows.
     for _ in 0..3 {
-        sync_and_kill(&c, &mut dice, pushed_in + Duration::from_millis(300));
+        sync_and_kill(&c, &mut random, pushed_in + Duration::from_millis(300));
     }
     for device in [&b, &c] {
         device.sync();
@@ -200,10 +188,10 @@ fn a_server_that_is_killed_loses_nothing_either() {
     let (a, b) = (cloud.device(), cloud.device());
     add(&a, &["By hand"]);
     fill(&a, 0..2_000);
-    let mut dice = Dice(0xFEED);
+    let mut random = Random::new(0xFEED);
     for _ in 0..3 {
         let running = a.spawn(&["sync"]);
-        thread::sleep(Duration::from_millis(dice.below(150)));
+        thread::sleep(random.within(Duration::from_millis(150)));
         cloud.server.kill();
         let run = running.wait();
         assert!([0, 8].contains(&run.exit), "{run}");

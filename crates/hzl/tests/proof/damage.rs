@@ -19,6 +19,7 @@ use std::thread;
 
 use hzl_testkit::home::Home;
 use hzl_testkit::home::Run;
+use hzl_testkit::random::Random;
 use hzl_testkit::servers::Access;
 use hzl_testkit::servers::Auth;
 use hzl_testkit::servers::Sqld;
@@ -30,30 +31,6 @@ use crate::setting;
 
 /// How many stores are spoilt at a time.
 const THREADS: usize = 4;
-
-/// Numbers that look random and follow from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        let mut dice = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        for _ in 0..8 {
-            dice.below(2);
-        }
-        dice
-    }
-
-    fn byte(&mut self) -> u8 {
-        u8::try_from(self.below(256)).expect("a byte")
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 11).expect("64 bits") % end.max(1)
-    }
-}
 
 /// The files of a store, by name.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -208,14 +185,14 @@ const WAYS: [&str; 18] = [
     "delete the file",
 ];
 
-fn spoil(files: &mut Files, name: &str, way: &str, fixture: &Fixture, dice: &mut Dice) {
+fn spoil(files: &mut Files, name: &str, way: &str, fixture: &Fixture, random: &mut Random) {
     let wal = format!("{name}-wal");
     let target = if way.ends_with("wal") { &wal } else { name };
     let mut content = files.get(target).cloned().unwrap_or_default();
     let length = content.len();
-    let at = dice.below(length);
+    let at = random.below(length);
     match way {
-        "flip a bit" | "flip a bit of the wal" if length > 0 => content[at] ^= 1 << dice.below(8),
+        "flip a bit" | "flip a bit of the wal" if length > 0 => content[at] ^= 1 << random.below(8),
         "flip a bit of a text" => {
             // Text that SQLite cannot judge, wherever it lies now.
             let target = if fixture.cold.get(name) == files.get(name) {
@@ -231,23 +208,23 @@ fn spoil(files: &mut Files, name: &str, way: &str, fixture: &Fixture, dice: &mut
                 .map(|(at, _)| at)
                 .collect();
             if !words.is_empty() {
-                content[words[dice.below(words.len())]] ^= 1;
+                content[words[random.below(words.len())]] ^= 1;
             }
             files.insert(target.to_owned(), content);
             return;
         }
         "zero a range" | "garbage in a range" => {
-            let end = (at + 1 + dice.below(6000)).min(length);
+            let end = (at + 1 + random.below(6000)).min(length);
             for byte in &mut content[at..end] {
                 *byte = if way.starts_with("zero") {
                     0
                 } else {
-                    dice.byte()
+                    random.byte()
                 };
             }
         }
         "swap two pages" if length >= 8192 => {
-            let (one, other) = (dice.below(length / 4096), dice.below(length / 4096));
+            let (one, other) = (random.below(length / 4096), random.below(length / 4096));
             for byte in 0..4096 {
                 content.swap(one * 4096 + byte, other * 4096 + byte);
             }
@@ -258,7 +235,7 @@ fn spoil(files: &mut Files, name: &str, way: &str, fixture: &Fixture, dice: &mut
             return;
         }
         "garbage as shm" => {
-            let garbage = (0..32_768).map(|_| dice.byte()).collect();
+            let garbage = (0..32_768).map(|_| random.byte()).collect();
             files.insert(format!("{name}-shm"), garbage);
             return;
         }
@@ -269,17 +246,17 @@ fn spoil(files: &mut Files, name: &str, way: &str, fixture: &Fixture, dice: &mut
             content.clone_from(&fixture.older[&wal]);
         }
         "garbage in the header" => {
-            for _ in 0..=dice.below(4) {
-                let at = dice.below(100.min(length));
+            for _ in 0..=random.below(4) {
+                let at = random.below(100.min(length));
                 if let Some(byte) = content.get_mut(at) {
-                    *byte = dice.byte();
+                    *byte = random.byte();
                 }
             }
         }
         "another file" => {
             let sqlite = fixture.foreign["cache.db"].clone();
             let others = [vec![], b"Dear diary,\n".repeat(900), sqlite];
-            content.clone_from(&others[dice.below(3)]);
+            content.clone_from(&others[random.below(3)]);
         }
         _ => {}
     }
@@ -324,10 +301,10 @@ fn code(run: &Run, title: &str) -> Option<String> {
 
 impl Trial<'_> {
     /// Asks some of the questions; returns whether all answers were right, and whether one was refused.
-    fn ask(&self, dice: &mut Dice) -> (bool, bool) {
+    fn ask(&self, random: &mut Random) -> (bool, bool) {
         let (mut right, mut refused) = (true, false);
         let count = self.fixture.answers.len();
-        let some = 2 + dice.below(count - 2);
+        let some = 2 + random.below(count - 2);
         for index in [0, 1, some] {
             let (line, expected) = &self.fixture.answers[index];
             let words: Vec<&str> = line.iter().map(String::as_str).collect();
@@ -355,8 +332,8 @@ impl Trial<'_> {
         (flagged, report)
     }
 
-    fn run(&self, dice: &mut Dice, tally: &Tally) {
-        let (right, refused) = self.ask(dice);
+    fn run(&self, random: &mut Random, tally: &Tally) {
+        let (right, refused) = self.ask(random);
         if right && !refused {
             tally.right.fetch_add(1, Ordering::Relaxed);
         }
@@ -377,7 +354,7 @@ impl Trial<'_> {
             );
         }
         if self.name == "cache.db" {
-            let (right, refused) = self.ask(dice);
+            let (right, refused) = self.ask(random);
             assert!(
                 right && !refused,
                 "the cache is not healed: {}\n{report}",
@@ -453,15 +430,15 @@ fn play(name: &str) {
                     if seed >= first + trials {
                         return;
                     }
-                    let mut dice = Dice::new(seed);
-                    let is_hot = dice.below(2) == 0;
+                    let mut random = Random::new(seed);
+                    let is_hot = random.below(2) == 0;
                     let mut files = if is_hot {
                         fixture.hot.clone()
                     } else {
                         fixture.cold.clone()
                     };
                     let way = WAYS[usize::try_from(seed).expect("64 bits") % WAYS.len()];
-                    spoil(&mut files, name, way, &fixture, &mut dice);
+                    spoil(&mut files, name, way, &fixture, &mut random);
                     let title = format!(
                         "{way}, {name}, {}: HZL_TEST_DAMAGE_SEED={seed} HZL_TEST_DAMAGE_TRIALS=1",
                         if is_hot { "hot" } else { "cold" },
@@ -474,7 +451,7 @@ fn play(name: &str) {
                         name,
                         title,
                     };
-                    trial.run(&mut dice, &tally);
+                    trial.run(&mut random, &tally);
                     drop(trial.files);
                 }
             });

@@ -8,7 +8,6 @@ mod bombs;
 mod claims;
 mod crowd;
 mod damage;
-mod dice;
 mod kills;
 mod matrix;
 mod odd_homes;
@@ -21,6 +20,7 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::path::PathBuf;
 
 use hzl_testkit::home::Call;
@@ -39,11 +39,22 @@ pub fn home() -> Home {
 /// A number from the environment, which long runs set, or the short setting. Seeds are printed by whoever
 /// uses one.
 pub fn setting(name: &str, short: u64) -> u64 {
-    let Ok(text) = env::var(name) else {
-        return short;
-    };
-    text.parse()
-        .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+    hzl_testkit::random::setting(name).unwrap_or(short)
+}
+
+/// Returns all files below a directory.
+pub fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory can be listed");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 /// Runs a script in a shell, in namespaces of its own (`--mount`, `--net`), as root of a user namespace.

@@ -24,13 +24,13 @@ use hzl_store::Access;
 use hzl_store::StorePaths;
 use hzl_store::ledger::Ledger;
 use hzl_testkit::home::Home;
+use hzl_testkit::random::Random;
 use hzl_testkit::strace;
 use serde_json::Value;
 
 use self::disk::Cut;
 use self::disk::Disk;
 use self::recording::Op;
-use crate::dice::Dice;
 use crate::setting;
 use crate::store;
 use crate::store::Log;
@@ -126,7 +126,7 @@ fn check(
 ) -> Result<u64, String> {
     let home = crate::home();
     let mixed = u64::try_from(number).expect("a number") ^ (seed << 32);
-    disk.cut(cut, &mut Dice::new(mixed), home.path());
+    disk.cut(cut, &mut Random::new(mixed), home.path());
     let directory = store::directory(&home);
     let identity = fingerprint(&directory);
     let paths = StorePaths {

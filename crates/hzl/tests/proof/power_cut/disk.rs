@@ -4,13 +4,13 @@
 //! durable and nothing else; a name is durable when its directory was synced. Of what is not durable, each
 //! write may be lost, torn at sectors, or leave only its length; each name may be there or not.
 
+use hzl_testkit::random::Random;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
 use super::recording::Op;
-use crate::dice::Dice;
 
 const SECTOR: usize = 512;
 
@@ -158,29 +158,29 @@ impl Disk {
     }
 
     /// Lays down below `target` what is left after a power cut.
-    pub(crate) fn cut(&self, cut: Cut, dice: &mut Dice, target: &Path) {
-        self.lay_down(0, target, cut, dice);
+    pub(crate) fn cut(&self, cut: Cut, random: &mut Random, target: &Path) {
+        self.lay_down(0, target, cut, random);
     }
 
-    fn lay_down(&self, inode: Inode, target: &Path, cut: Cut, dice: &mut Dice) {
+    fn lay_down(&self, inode: Inode, target: &Path, cut: Cut, random: &mut Random) {
         match &self.nodes[inode] {
             Node::Directory(names) => {
                 fs::create_dir_all(target).expect("a directory can be made");
-                for (name, inode) in names.left(cut, dice) {
-                    self.lay_down(inode, &target.join(name), cut, dice);
+                for (name, inode) in names.left(cut, random) {
+                    self.lay_down(inode, &target.join(name), cut, random);
                 }
             }
             // It is mapped into memory and never synced: anything may be in it.
             Node::File(_) if target.extension().is_some_and(|end| end == "db-shm") => {
-                let garbage = dice.below(256).to_le_bytes()[0];
-                match dice.below(3) {
+                let garbage = random.below(256).to_le_bytes()[0];
+                match random.below(3) {
                     0 => {}
                     1 => fs::write(target, []).expect("a file can be written"),
                     _ => fs::write(target, vec![garbage; 32768]).expect("a file can be written"),
                 }
             }
             Node::File(content) => {
-                fs::write(target, content.left(cut, dice)).expect("a file can be written");
+                fs::write(target, content.left(cut, random)).expect("a file can be written");
             }
         }
     }
@@ -205,23 +205,23 @@ impl Names {
         names
     }
 
-    fn left(&self, cut: Cut, dice: &mut Dice) -> BTreeMap<String, Inode> {
+    fn left(&self, cut: Cut, random: &mut Random) -> BTreeMap<String, Inode> {
         match cut {
             Cut::AllLost => self.durable.clone(),
             Cut::AllKept | Cut::Content => self.current(),
-            Cut::Names | Cut::Everything => self.after(|| dice.below(2) == 0),
+            Cut::Names | Cut::Everything => self.after(|| random.below(2) == 0),
         }
     }
 }
 
 impl Content {
-    fn left(&self, cut: Cut, dice: &mut Dice) -> Vec<u8> {
+    fn left(&self, cut: Cut, random: &mut Random) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         for change in &self.since {
             match cut {
                 Cut::AllLost => {}
                 Cut::AllKept | Cut::Names => change.apply(&mut bytes),
-                Cut::Content | Cut::Everything => change.apply_partly(&mut bytes, dice),
+                Cut::Content | Cut::Everything => change.apply_partly(&mut bytes, random),
             }
         }
         bytes
@@ -236,8 +236,8 @@ impl Change {
         }
     }
 
-    fn apply_partly(&self, bytes: &mut Vec<u8>, dice: &mut Dice) {
-        match (self, dice.below(4)) {
+    fn apply_partly(&self, bytes: &mut Vec<u8>, random: &mut Random) {
+        match (self, random.below(4)) {
             (_, 0) => {}
             (_, 1) | (Self::Truncate(_), _) => self.apply(bytes),
             // The length was written, the data was not.
@@ -250,7 +250,7 @@ impl Change {
                 let mut rest = written.as_slice();
                 while !rest.is_empty() {
                     let (sector, after) = rest.split_at((SECTOR - at % SECTOR).min(rest.len()));
-                    if dice.below(2) == 0 {
+                    if random.below(2) == 0 {
                         put(bytes, at, sector);
                     }
                     at += sector.len();

@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use crate::files;
 use hzl_testkit::home::Home;
 use hzl_testkit::home::Run;
 use hzl_testkit::stub::Stub;
@@ -165,21 +164,6 @@ fn play(home: &Home, line: &[String], place: Place) -> Run {
         running.kill();
     }
     running.wait()
-}
-
-/// Returns all files below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).expect("a directory can be listed");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
 }
 
 /// Returns the secrets that a file holds.

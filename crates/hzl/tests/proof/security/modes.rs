@@ -40,6 +40,10 @@ fn another_user_reads_nothing_and_root_leaves_nothing_of_its_own() {
         crate::reachable_binary(&other),
         store.to_string_lossy().into_owned(),
     );
+    let as_nobody = |store: &str, command: &[&str]| {
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        other.hzl(&[&nobody[..], &[&binary, "--db", store], command].concat())
+    };
     for command in [
         &["task", "list"][..],
         &["task", "add", "Mine"],
@@ -47,15 +51,7 @@ fn another_user_reads_nothing_and_root_leaves_nothing_of_its_own() {
         &["doctor"],
         &["events"],
     ] {
-        let line = [
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            &binary,
-            "--db",
-            &store,
-        ];
-        let run = other.hzl(&[&line[..], command].concat());
+        let run = as_nobody(&store, command);
         assert_ne!(run.exit, 0, "{run}");
         assert!(
             !run.stdout.contains("Secret plans") && !run.stderr.contains("Secret plans"),
@@ -77,17 +73,6 @@ fn another_user_reads_nothing_and_root_leaves_nothing_of_its_own() {
             "{entry:?}"
         );
     }
-    let line = [
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        &binary,
-        "--db",
-        &store,
-        "task",
-        "add",
-        "Thanks",
-    ];
-    let run = other.hzl(&line);
+    let run = as_nobody(&store, &["task", "add", "Thanks"]);
     assert_eq!(run.exit, 0, "{run}");
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::files;
 use hzl_testkit::home::Home;
 
 /// Everything that makes files, in the directory that is given with each.
@@ -42,20 +43,6 @@ fn make(home: &Home) {
         // Some are refused, which is what this is about; none may hang.
         drop(home.call(line).stdin("t0ken").run());
     }
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).expect("a directory can be listed");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
 }
 
 /// Returns the files that hzl makes, below its home.

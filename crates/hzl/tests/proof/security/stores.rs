@@ -17,7 +17,7 @@ fn triggers_and_views_of_a_foreign_store_do_no_harm() {
     for planted in [
         "create trigger evil after insert on events begin update sync_state set value = 'x'; end",
         "create trigger evil after insert on events begin delete from hook_outbox; end",
-        "create trigger evil after insert on events begin select load_extension('/tmp/evil.so'); end",
+        "create trigger evil after insert on events begin select load_extension('/nowhere/evil.so'); end",
         "create trigger evil after insert on events begin select writefile('stolen', new.data); end",
         "create view stolen as select readfile('/etc/passwd') as x",
         "create table p_tasks (task_id text primary key)",
@@ -102,7 +102,7 @@ fn names_are_never_paths() {
         "file:mem?mode=memory",
         "file:x.db?vfs=unix-none",
         ":memory:",
-        "file:///tmp/../x?immutable=1",
+        "file:///nowhere/../x?immutable=1",
     ] {
         let home = crate::home();
         home.json(&["--db", address, "task", "add", "T"]);
