@@ -17,7 +17,7 @@ use crate::ledger::Ledger;
 use crate::query::health;
 use crate::state::{self, Key, SyncState};
 use crate::transaction::WriteTransaction;
-use crate::{log, replica};
+use crate::{log, replica, vetted};
 
 /// A backup that was written and read back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +57,7 @@ impl Ledger {
         state::set_number(&transaction, Key::Generation, generation)?;
         transaction.commit_log(None)?;
         let verified = verify(&scratch.files.events, &scratch.files.paths.events)?;
+        vetted::sync_wal_name(&self.files.paths.events)?;
         copy_pages(&scratch.files.events, &mut self.files.events)?;
         self.follow();
         drop(queue);

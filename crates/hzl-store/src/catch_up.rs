@@ -12,13 +12,15 @@ use hzl_core::fold::{FoldContext, TaskFold};
 use hzl_core::ids::{EventId, TaskId};
 use hzl_core::planted::{Bug, is_planted};
 use hzl_core::project::Projects;
+use hzl_core::time::Timestamp;
 use rusqlite::{Connection, named_params};
 
 use crate::error::{OnConnection as _, Result};
 use crate::log;
 use crate::loss;
-use crate::projector::{Cursor, Mode, Projector, find_cursor, find_task};
+use crate::projector::{self, Cursor, Mode, Projector, find_cursor, find_task};
 use crate::state::SyncState;
+use crate::tip::Tip;
 use crate::transaction::WriteTransaction;
 
 /// How the projections stand to the log.
@@ -53,7 +55,10 @@ const REBUILD_FROM_EVENTS: i64 = 20_000;
 /// # Errors
 /// Whatever SQLite reports; the projections are then as they were.
 pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
+    // First: what is committed after it may be folded too, and only makes the tip older than it could be.
+    let tip = tip_of(events);
     if is_current(events, cache)? {
+        keep_tip(cache, tip.as_ref())?;
         return Ok(CaughtUp::Nothing);
     }
     if is_planted(Bug::CacheCursorSavedFirst) && find_cursor(cache)?.is_some() {
@@ -61,8 +66,50 @@ pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
     }
     let transaction = WriteTransaction::begin(cache)?;
     let done = fold_into(events, &transaction)?;
+    if let Some(tip) = tip {
+        projector::set_tip(&transaction, &tip)?;
+    }
     transaction.commit_cache()?;
     Ok(done)
+}
+
+/// Notes that a sync has left nothing to be sent, if that is so.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub(crate) fn note_rest(
+    events: &Connection,
+    cache: &Connection,
+    now: Timestamp,
+    has_outgoing: impl FnOnce() -> Result<bool>,
+) -> Result<()> {
+    let Some(tip) = tip_of(events) else {
+        return Ok(());
+    };
+    if has_outgoing()? || !is_current(events, cache)? {
+        return Ok(());
+    }
+    let transaction = WriteTransaction::begin(cache)?;
+    projector::set_tip(&transaction, &tip)?;
+    projector::set_rest(&transaction, now)?;
+    transaction.commit_cache()
+}
+
+/// The tip of a log that holds something: an empty one is to get its `inbox` first.
+fn tip_of(events: &Connection) -> Option<Tip> {
+    log::find_end(events).ok()??;
+    Tip::of(events)
+}
+
+/// Notes the tip of a log that has changed in ways that do not concern the projections.
+fn keep_tip(cache: &Connection, tip: Option<&Tip>) -> Result<()> {
+    let Some(tip) = tip else { return Ok(()) };
+    if projector::has_tip(cache, tip)? {
+        return Ok(());
+    }
+    let transaction = WriteTransaction::begin(cache)?;
+    projector::set_tip(&transaction, tip)?;
+    transaction.commit_cache()
 }
 
 /// The bug of that name: whoever dies after this leaves a cursor behind that promises too much.

@@ -85,6 +85,7 @@ pub fn salvage(paths: &StorePaths, clock: &dyn Clock, ids: &mut dyn IdSource) ->
         return Err(Error::busy(context));
     }
     replace(path, &scratch)?;
+    vetted::sync_names(path)?;
     drop((image, queue, sync));
     Ok(Salvaged {
         events: u64::try_from(found.events.len()).unwrap_or(u64::MAX),

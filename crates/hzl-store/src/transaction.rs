@@ -16,6 +16,7 @@ use crate::error::OnConnection as _;
 use crate::error::Result;
 use crate::interrupt;
 use crate::interrupt::Point;
+use crate::vetted;
 
 /// A transaction that holds the writer lock of one database; dropping it rolls it back.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl<'conn> WriteTransaction<'conn> {
     /// other error nothing was written.
     pub fn commit_log(self, event_id: Option<&str>) -> Result<()> {
         let conn = self.conn;
+        vetted::sync_wal_name(self.path())?;
         let committed = interrupt::pass(Point::CommitLog)
             .and_then(|()| conn.execute_batch("commit"))
             .and_then(|()| interrupt::pass(Point::LogCommitted));
@@ -75,6 +77,7 @@ impl<'conn> WriteTransaction<'conn> {
     /// Whatever SQLite reports. The projections may then be behind, or as they should be; both
     /// are found out by their cursor.
     pub fn commit_cache(self) -> Result<()> {
+        vetted::sync_wal_name(self.path())?;
         interrupt::pass(Point::CommitCache)
             .and_then(|()| self.conn.execute_batch("commit"))
             .and_then(|()| interrupt::pass(Point::CacheCommitted))

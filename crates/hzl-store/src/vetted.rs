@@ -35,7 +35,7 @@ const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 /// Neither follows a link nor waits for a FIFO that takes the place of a file after it was looked at.
-const UNBAITED: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()).cast_signed();
+pub(crate) const UNBAITED: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()).cast_signed();
 
 /// What to do about a file that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,14 +137,29 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
 ///
 /// SQLite syncs only the directory that a database is in.
 pub(crate) fn sync_names(path: &Path) -> Result<()> {
-    for directory in path.ancestors().skip(1) {
-        match File::open(directory).and_then(|opened| opened.sync_all()) {
-            // Somebody else's, so it was there before; or the file system has no such sync.
-            Err(error) if cannot_be_synced(error.kind()) => {}
-            synced => synced.at(directory, "write the directory to the disk")?,
-        }
+    path.ancestors().skip(1).try_for_each(sync_directory)
+}
+
+/// Makes the name of a WAL last, for whoever is about to write the first frames into it: frames that are on the
+/// disk are lost all the same if the power fails before the name is there.
+///
+/// Called with the writer lock held, so no other first frames can be on their way. SQLite would do it in every
+/// process, once more each time (it is built without: see `.cargo/config.toml`).
+pub(crate) fn sync_wal_name(database: &Path) -> Result<()> {
+    let wal = beside(database, "-wal");
+    let is_empty = fs::symlink_metadata(&wal).is_ok_and(|metadata| metadata.len() == 0);
+    match wal.parent() {
+        Some(directory) if is_empty => sync_directory(directory),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn sync_directory(directory: &Path) -> Result<()> {
+    match File::open(directory).and_then(|opened| opened.sync_all()) {
+        // Somebody else's, so it was there before; or the file system has no such sync.
+        Err(error) if cannot_be_synced(error.kind()) => Ok(()),
+        synced => synced.at(directory, "write the directory to the disk"),
+    }
 }
 
 fn cannot_be_synced(kind: ErrorKind) -> bool {

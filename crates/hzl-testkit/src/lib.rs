@@ -44,6 +44,14 @@ pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bo
     }
 }
 
+/// Returns how long this thread has worked so far: unlike the time on the wall, that does not depend on what else
+/// the machine does.
+#[must_use]
+pub fn time_worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("it is not negative")
+}
+
 /// Reads from `/proc/PID/status` how much memory a process has ever had at once, in kB.
 #[must_use]
 pub fn peak_kb(status: &str) -> Option<u64> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
+use hzl_core::time::Timestamp;
 use hzl_remote::http::Timeouts;
 use hzl_remote::sync::Session;
 use hzl_remote::sync::SyncError;
@@ -22,9 +23,12 @@ use hzl_remote::sync::session;
 use hzl_store::ledger::Ledger;
 use hzl_store::lock::Probe;
 use hzl_store::lock::SyncLock;
+use hzl_store::source::Clock as _;
+use hzl_store::source::SystemClock;
 
 use crate::cloud;
 use crate::config::SyncPolicy;
+use crate::config::SyncSettings;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::paths;
@@ -79,24 +83,47 @@ fn is_due(ctx: &mut Context, ledger: &Ledger) -> Result<bool, CommandError> {
     if settings.policy == Some(SyncPolicy::Manual) {
         return Ok(false);
     }
+    let pace = pace(settings);
     let history = session::history(ledger, &target)?;
     let now = ledger.now().millis();
     let due = if ledger.has_written() {
         policy::due_after_write(history, now)
     } else {
-        let millis = |setting: Option<u64>, default: i64| {
-            setting.map_or(default, |millis| i64::try_from(millis).unwrap_or(i64::MAX))
-        };
-        let pace = Pace {
-            stale_after_ms: millis(settings.stale_after_ms, DEFAULT_PACE.stale_after_ms),
-            min_interval_ms: millis(settings.min_interval_ms, DEFAULT_PACE.min_interval_ms),
-        };
         let pull_only = session::is_pull_only(ledger, &target)?;
         let pending = !pull_only && ledger.has_outgoing()?;
         policy::due_after_read(history, pending, pace, now)
     };
     let lock = ledger.files().paths.sync_lock();
     Ok(due && SyncLock::probe(&lock) == Probe::Free)
+}
+
+fn pace(settings: &SyncSettings) -> Pace {
+    let millis = |setting: Option<u64>, default: i64| {
+        setting.map_or(default, |millis| i64::try_from(millis).unwrap_or(i64::MAX))
+    };
+    Pace {
+        stale_after_ms: millis(settings.stale_after_ms, DEFAULT_PACE.stale_after_ms),
+        min_interval_ms: millis(settings.min_interval_ms, DEFAULT_PACE.min_interval_ms),
+    }
+}
+
+/// Tells whether a read would start no sync, if nothing waits to be sent since `at_rest_since`: there is no cloud, or
+/// the last sync is not long ago.
+///
+/// # Errors
+///
+/// As [`Context::config`].
+pub(crate) fn rests(
+    ctx: &mut Context,
+    at_rest_since: impl FnOnce() -> Option<Timestamp>,
+) -> Result<bool, CommandError> {
+    if cloud::target(ctx)?.is_none() {
+        return Ok(true);
+    }
+    let pace = pace(&ctx.config()?.sync);
+    let age = |since: Timestamp| SystemClock.now().millis() - since.millis();
+    // A time in the future says nothing: clocks jump.
+    Ok(at_rest_since().is_some_and(|since| (0..pace.stale_after_ms).contains(&age(since))))
 }
 
 /// Starts `hzl sync --background` on this store and forgets it.

@@ -22,6 +22,7 @@ mod new_file;
 mod normalize;
 mod output;
 mod paths;
+mod reader;
 mod refusal;
 mod secret;
 mod strict;

@@ -151,7 +151,12 @@ impl Session {
             }
             Err(error) => values.extend(failed(ledger, error)?),
         }
-        ledger.note_sync(&values)
+        ledger.note_sync(&values)?;
+        if result.is_ok() {
+            // Best effort: without it readers look for themselves.
+            drop(ledger.note_rest());
+        }
+        Ok(())
     }
 
     /// Asks the cloud whether this store may join it, and joins. One round trip, two where both sides

@@ -19,12 +19,14 @@ use hzl_core::fold::TaskFold;
 use hzl_core::ids::{EventId, TaskId};
 use hzl_core::planted::{Bug, is_planted};
 use hzl_core::project::Projects;
+use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 pub use self::task::{StoredTask, find_task};
 pub(crate) use self::task::{json_column, read_task, task_columns};
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
+use crate::tip::Tip;
 
 /// How much of the log is folded.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -291,6 +293,28 @@ pub fn find_cursor(conn: &Connection) -> Result<Option<Cursor>> {
         seq: meta(conn, "cursor_seq")?.unwrap_or(0),
         generation: meta(conn, "generation")?.unwrap_or(0),
     }))
+}
+
+/// Notes what the files of the log looked like when all that is folded was in it, and no more than that.
+pub(crate) fn set_tip(conn: &Connection, tip: &Tip) -> Result<()> {
+    set_meta(conn, "tip", &tip.to_bytes())?;
+    set_meta(conn, "at_rest_since", &None::<i64>)
+}
+
+/// Notes that nothing was left to be sent at that tip.
+pub(crate) fn set_rest(conn: &Connection, now: Timestamp) -> Result<()> {
+    set_meta(conn, "at_rest_since", &now.millis())
+}
+
+/// Finds since when nothing was to be sent.
+pub(crate) fn find_rest(conn: &Connection) -> Result<Option<Timestamp>> {
+    let millis: Option<Option<i64>> = meta(conn, "at_rest_since")?;
+    Ok(millis.flatten().map(Timestamp::from_millis))
+}
+
+/// Tells whether they looked like this.
+pub(crate) fn has_tip(conn: &Connection, tip: &Tip) -> Result<bool> {
+    Ok(meta::<Vec<u8>>(conn, "tip")?.is_some_and(|kept| kept == tip.to_bytes()))
 }
 
 /// The state hash of the projections as they are.

@@ -21,7 +21,7 @@ pub use self::outgoing::{CHUNK_BYTES, CHUNK_EVENTS, COMMAND_BYTES, count_pending
 pub(crate) use self::settle::{advance_watermark, become_device, set_rewind_points};
 pub use self::settled::Fate;
 use crate::busy;
-use crate::catch_up::ReadTransaction;
+use crate::catch_up::{self, ReadTransaction};
 use crate::checkpoint;
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
@@ -188,7 +188,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// The same, unless the log is busy: for whoever has waited for it in vain before.
+    /// Notes, after a sync, that nothing is left to be sent, if that is so: readers then need not look.
+    ///
+    /// # Errors
+    /// Whatever the store reports.
+    pub fn note_rest(&mut self) -> Result<()> {
+        let (events, cache) = (&self.files.events, &self.files.cache);
+        let now = self.clock.now();
+        catch_up::note_rest(events, cache, now, || self.has_outgoing())
+    }
+
+    /// As [`Ledger::note_sync`], unless the log is busy: for whoever has waited for it in vain before.
     ///
     /// # Errors
     /// As [`Ledger::note_sync`], and [`crate::Error::Busy`] at once.

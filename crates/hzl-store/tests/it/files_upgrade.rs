@@ -248,7 +248,7 @@ fn a_store_of_one_bare_table_becomes_a_whole_one() {
         );
         let indexes = "select count(*) from sqlite_master
             where type = 'index' and name like 'idx_events_%'";
-        assert_eq!(text(&files.events, indexes), "5");
+        assert_eq!(text(&files.events, indexes), "2");
     }
 }
 

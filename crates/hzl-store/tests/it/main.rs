@@ -19,3 +19,4 @@ mod files_upgrade;
 mod files_wal;
 mod lasting;
 mod ledger;
+mod tip;

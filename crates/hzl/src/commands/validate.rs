@@ -8,11 +8,12 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 
 /// Check the dependencies for circles and for tasks that do not exist
 ///
@@ -62,8 +63,8 @@ struct MissingDep {
 
 /// Checks the dependencies.
 pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Read)?;
-    let flaws = ledger.read(dependencies::find_flaws)?;
+    let mut reader = Reader::new(ctx)?;
+    let flaws = reader.read(dependencies::find_flaws)?;
     let hop = |(task_id, depends_on_id)| Hop {
         task_id,
         depends_on_id,

@@ -15,11 +15,12 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
 use crate::output::ShortIds;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 
 /// Show which agents are at work, and on what
 ///
@@ -90,9 +91,9 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         agent: args.agent.clone(),
         project: args.project.clone(),
     };
-    let mut ledger = ctx.ledger(Purpose::Read)?;
-    let found = ledger.read(|cache| agents::list(cache, &filter))?;
-    let now = ledger.now();
+    let mut reader = Reader::new(ctx)?;
+    let found = reader.read(|cache| agents::list(cache, &filter))?;
+    let now = reader.now();
     let agents: Vec<Agent> = found
         .into_iter()
         .map(|view| agent(view, args.stats, now))

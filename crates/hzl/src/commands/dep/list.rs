@@ -10,11 +10,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
 use crate::output::ShortIds;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 
 /// List which task waits for which
 ///
@@ -89,8 +90,8 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         blocking_only: args.blocking_only,
         cross_project_only: args.cross_project_only,
     };
-    let mut ledger = ctx.ledger(Purpose::Read)?;
-    let found = ledger.read(|cache| dependencies::list(cache, &filter))?;
+    let mut reader = Reader::new(ctx)?;
+    let found = reader.read(|cache| dependencies::list(cache, &filter))?;
     ctx.output.answer(&List {
         total: found.len(),
         dependencies: found.into_iter().map(item).collect(),

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 
 /// List all projects with the number of their tasks
 #[derive(Debug, clap::Args)]
@@ -36,8 +37,8 @@ struct Item {
 
 /// Lists the projects.
 pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Read)?;
-    let projects = ledger.read(projects::list)?;
+    let mut reader = Reader::new(ctx)?;
+    let projects = reader.read(projects::list)?;
     ctx.output.answer(&List {
         projects: projects.into_iter().map(item).collect(),
     })

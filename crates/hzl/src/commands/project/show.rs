@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 
 /// Show a project and how many tasks it has in each status
 #[derive(Debug, clap::Args)]
@@ -49,8 +50,8 @@ struct Statuses {
 /// Shows the project.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let name = ProjectName::from(args.name.as_str());
-    let mut ledger = ctx.ledger(Purpose::Read)?;
-    let found = ledger.read(|cache| projects::find(cache, &name))?;
+    let mut reader = Reader::new(ctx)?;
+    let found = reader.read(|cache| projects::find(cache, &name))?;
     let Some(project) = found else {
         return Err(Rejection::ProjectNotFound { name }.into());
     };

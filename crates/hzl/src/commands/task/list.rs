@@ -18,11 +18,12 @@ use super::shape;
 use super::shape::Empties;
 use super::shape::Row;
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
 use crate::output::ShortIds;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 use crate::values;
 use crate::values::View;
 
@@ -111,9 +112,9 @@ struct Group {
 
 /// Lists the tasks.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Read)?;
+    let mut reader = Reader::new(ctx)?;
     let parent = match &args.parent {
-        Some(typed) => Some(lookup::parent(&mut ledger, typed)?),
+        Some(typed) => Some(lookup::parent(&mut reader, typed)?),
         None => None,
     };
     let filter = ListFilter {
@@ -128,8 +129,8 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let limit = u64::from(args.limit);
     // Beyond what SQLite counts to there is nothing anyway.
     let offset = (u64::from(args.page - 1) * limit).min(i64::MAX.unsigned_abs());
-    let page = ledger.read(|cache| tasks::list(cache, &filter, offset, limit))?;
-    let now = ledger.now();
+    let page = reader.read(|cache| tasks::list(cache, &filter, offset, limit))?;
+    let now = reader.now();
     let has_more = offset.saturating_add(limit) < page.total;
     let tasks: Vec<Item> = page
         .tasks

@@ -2,7 +2,6 @@
 
 use hzl_core::ids::TaskId;
 use hzl_core::rejection::Rejection;
-use hzl_store::ledger::Ledger;
 use hzl_store::query::tasks;
 use hzl_store::query::tasks::Resolved;
 use serde_json::Value;
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use crate::error::CommandError;
 use crate::error::Kind;
+use crate::reader::Read;
 
 /// How many matches of an ambiguous prefix are suggested; all are in the details.
 const SUGGESTED: usize = 3;
@@ -19,8 +19,8 @@ const SUGGESTED: usize = 3;
 /// # Errors
 ///
 /// `NotFound`: there is none. `Input`: there are several.
-pub(crate) fn task(ledger: &mut Ledger, typed: &str) -> Result<TaskId, CommandError> {
-    match ledger.read(|cache| tasks::resolve(cache, typed))? {
+pub(crate) fn task(reader: &mut impl Read, typed: &str) -> Result<TaskId, CommandError> {
+    match reader.read(|cache| tasks::resolve(cache, typed))? {
         Resolved::One(task_id) => Ok(task_id),
         Resolved::None => Err(Rejection::TaskNotFound {
             task_id: typed.into(),
@@ -36,10 +36,13 @@ pub(crate) fn task(ledger: &mut Ledger, typed: &str) -> Result<TaskId, CommandEr
 /// # Errors
 ///
 /// `Input`: several tasks begin like this.
-pub(crate) fn task_or_whole_id(ledger: &mut Ledger, typed: &str) -> Result<TaskId, CommandError> {
-    match ledger.read(|cache| tasks::resolve(cache, typed))? {
+pub(crate) fn task_or_whole_id(
+    reader: &mut impl Read,
+    typed: &str,
+) -> Result<TaskId, CommandError> {
+    match reader.read(|cache| tasks::resolve(cache, typed))? {
         Resolved::None => Ok(TaskId::from(typed)),
-        Resolved::One(_) | Resolved::Many(_) => task(ledger, typed),
+        Resolved::One(_) | Resolved::Many(_) => task(reader, typed),
     }
 }
 
@@ -48,13 +51,13 @@ pub(crate) fn task_or_whole_id(ledger: &mut Ledger, typed: &str) -> Result<TaskI
 /// # Errors
 ///
 /// As [`task`].
-pub(crate) fn parent(ledger: &mut Ledger, typed: &str) -> Result<TaskId, CommandError> {
-    match ledger.read(|cache| tasks::resolve(cache, typed))? {
+pub(crate) fn parent(reader: &mut impl Read, typed: &str) -> Result<TaskId, CommandError> {
+    match reader.read(|cache| tasks::resolve(cache, typed))? {
         Resolved::None => Err(Rejection::ParentNotFound {
             task_id: typed.into(),
         }
         .into()),
-        _ => task(ledger, typed),
+        _ => task(reader, typed),
     }
 }
 
@@ -63,8 +66,8 @@ pub(crate) fn parent(ledger: &mut Ledger, typed: &str) -> Result<TaskId, Command
 /// # Errors
 ///
 /// As [`task`], for the first that cannot be found.
-pub(crate) fn tasks(ledger: &mut Ledger, typed: &[String]) -> Result<Vec<TaskId>, CommandError> {
-    typed.iter().map(|typed| task(ledger, typed)).collect()
+pub(crate) fn tasks(reader: &mut impl Read, typed: &[String]) -> Result<Vec<TaskId>, CommandError> {
+    typed.iter().map(|typed| task(reader, typed)).collect()
 }
 
 fn ambiguous(typed: &str, matches: &[(TaskId, String)]) -> CommandError {

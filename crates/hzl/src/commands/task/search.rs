@@ -10,11 +10,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
 use crate::output::ShortIds;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 use crate::values;
 
 /// Find tasks by words in title, description and tags
@@ -61,8 +62,8 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         project: args.project.clone(),
         status: args.status,
     };
-    let mut ledger = ctx.ledger(Purpose::Read)?;
-    let found = ledger.read(|cache| search::search(cache, &args.query, &filter, args.limit))?;
+    let mut reader = Reader::new(ctx)?;
+    let found = reader.read(|cache| search::search(cache, &args.query, &filter, args.limit))?;
     ctx.output.answer(&Found {
         tasks: found.tasks.into_iter().map(item).collect(),
         total: found.total,

@@ -19,11 +19,12 @@ use super::shape;
 use super::shape::Empties;
 use super::shape::Row;
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
 use crate::output::ShortIds;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 use crate::values;
 use crate::values::View;
 
@@ -95,13 +96,13 @@ struct Subtask {
 
 /// Shows the task.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Read)?;
-    let task_id = lookup::task(&mut ledger, &args.task_id)?;
+    let mut reader = Reader::new(ctx)?;
+    let task_id = lookup::task(&mut reader, &args.task_id)?;
     let blockers_of = |task: &StoredTask, blockers: Vec<TaskId>| match task.task.status {
         Status::Done | Status::Archived => vec![],
         Status::Backlog | Status::Ready | Status::InProgress | Status::Blocked => blockers,
     };
-    let found = ledger.read(|cache| {
+    let found = reader.read(|cache| {
         let Some(stored) = projector::find_task(cache, &task_id)? else {
             return Ok(None);
         };

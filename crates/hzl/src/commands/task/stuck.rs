@@ -10,11 +10,12 @@ use serde::Serialize;
 
 use super::shape;
 use crate::context::Context;
-use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
 use crate::output::ShortIds;
+use crate::reader::Read as _;
+use crate::reader::Reader;
 use crate::values;
 
 /// List tasks in progress whose agent seems to have gone
@@ -71,10 +72,10 @@ enum Reason {
 
 /// Lists the tasks: run-out leases first, the longest first; then stale ones, the oldest claim first.
 pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
-    let mut ledger = ctx.ledger(Purpose::Read)?;
+    let mut reader = Reader::new(ctx)?;
     let project = args.project.as_deref();
-    let held = ledger.read(|cache| tasks::list_in_progress(cache, project))?;
-    let now = ledger.now();
+    let held = reader.read(|cache| tasks::list_in_progress(cache, project))?;
+    let now = reader.now();
     let mut expired: Vec<(i64, &StoredTask)> = held
         .iter()
         .filter_map(|stored| Some((expired_for_ms(stored, now)?, stored)))

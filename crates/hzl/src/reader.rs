@@ -1,0 +1,91 @@
+//! The ledger of a command that only looks at tasks: projections alone where they are current, and everything
+//! else only if it is needed.
+
+use hzl_core::time::Timestamp;
+use hzl_store::ledger::Ledger;
+use hzl_store::projections::Projections;
+use hzl_store::projections::Snapshot;
+use hzl_store::source::Clock as _;
+use hzl_store::source::SystemClock;
+
+use crate::background;
+use crate::context::Context;
+use crate::context::Purpose;
+use crate::error::CommandError;
+
+/// Reads current projections.
+pub(crate) trait Read {
+    /// Reads them in one snapshot. `read` may be called more than once, and must only look.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::read`], and whatever opening the ledger reports.
+    fn read<T>(
+        &mut self,
+        read: impl FnMut(&Snapshot) -> hzl_store::Result<T>,
+    ) -> Result<T, CommandError>;
+}
+
+impl Read for Ledger {
+    fn read<T>(
+        &mut self,
+        read: impl FnMut(&Snapshot) -> hzl_store::Result<T>,
+    ) -> Result<T, CommandError> {
+        Ok(Ledger::read(self, read)?)
+    }
+}
+
+/// What a command reads from.
+pub(crate) struct Reader<'ctx> {
+    ctx: &'ctx mut Context,
+    open: Open,
+}
+
+enum Open {
+    Nothing,
+    Projections(Projections),
+    Ledger(Box<Ledger>),
+}
+
+impl<'ctx> Reader<'ctx> {
+    /// Opens as little as will do, as the settings say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::database`].
+    pub(crate) fn new(ctx: &'ctx mut Context) -> Result<Self, CommandError> {
+        let projections = Projections::open(&ctx.store_paths()?);
+        let open = match projections {
+            Some(projections) if background::rests(ctx, || projections.at_rest_since())? => {
+                Open::Projections(projections)
+            }
+            _ => Open::Nothing,
+        };
+        Ok(Self { ctx, open })
+    }
+
+    /// The local time.
+    pub(crate) fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+}
+
+impl Read for Reader<'_> {
+    fn read<T>(
+        &mut self,
+        mut read: impl FnMut(&Snapshot) -> hzl_store::Result<T>,
+    ) -> Result<T, CommandError> {
+        if let Open::Projections(projections) = &self.open
+            && let Some(found) = projections.read(&mut read)
+        {
+            return Ok(found);
+        }
+        if !matches!(self.open, Open::Ledger(_)) {
+            self.open = Open::Ledger(Box::new(self.ctx.ledger(Purpose::Read)?));
+        }
+        match &mut self.open {
+            Open::Ledger(ledger) => Read::read(&mut **ledger, read),
+            Open::Nothing | Open::Projections(_) => unreachable!("it was just opened"),
+        }
+    }
+}
