@@ -19,7 +19,7 @@ use crate::paths::beside;
 ///
 /// Nearly all of the gain over a smaller limit is had at this size, and readers do not notice it
 /// (measured).
-pub const LIMIT_BYTES: u64 = 512 * 1024;
+pub const LIMIT_BYTES: u64 = 256 * 1024;
 
 /// Writes the WAL of the database at `path` back if it has grown, unless somebody is in the way.
 ///
