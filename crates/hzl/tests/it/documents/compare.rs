@@ -76,13 +76,18 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
             first.len_utf8()
         };
         let (word, after) = rest.split_at(end);
-        tokens.push(match word {
+        let token = match word {
             _ if first == LEFT_OUT => Token::LeftOut,
             _ if is_id(word) => Token::Id(word),
             _ if is_hash(word) => Token::Hash,
             _ if in_duration && word.chars().all(|c| c.is_ascii_digit()) => Token::Duration,
             _ => Token::Text(word),
-        });
+        };
+        // How wide a table is depends on how long its ids have to be.
+        let fills = matches!(first, ' ' | '─' | '═');
+        if !fills || tokens.last() != Some(&token) {
+            tokens.push(token);
+        }
         // `"durationMs":18`
         in_duration = word.ends_with("Ms") || (in_duration && matches!(word, "\"" | ":"));
         rest = after;
@@ -100,7 +105,10 @@ impl Ids {
     /// Returns a command of the page with the ids of this run.
     pub(crate) fn in_command(&self, line: &str) -> String {
         self.replaced(line, |word| {
-            let mut known = self.real.iter().filter(|(shown, _)| shown.starts_with(word));
+            let mut known = self
+                .real
+                .iter()
+                .filter(|(shown, _)| shown.starts_with(word));
             match (known.next(), known.next()) {
                 (Some((_, real)), None) => Some(real.clone()),
                 _ => None,
@@ -278,13 +286,20 @@ fn an_id_of_a_page_stands_for_one_id_only() {
     assert!(ids.matches(shown, a));
     assert!(ids.matches(shown, a));
     assert!(!ids.matches(shown, b));
-    assert_eq!(ids.in_command("hzl task show 01AAAAAAA"), format!("hzl task show {a}"));
+    assert_eq!(
+        ids.in_command("hzl task show 01AAAAAAA"),
+        format!("hzl task show {a}")
+    );
 }
 
 #[test]
 fn what_is_written_anew_keeps_ids_and_leaves_out_what_was_left_out() {
     let mut ids = Ids::default();
     let shown = "{\"id\":\"01AAAAAAAAAAAAAAAAAAAAAAAA\",\"task\":{…},\"n\":2}\nmore\n…\n";
-    let printed = "{\"id\":\"01M82AK4DHZQSR1SEPD7XC7TZP\",\"task\":{\"a\":1},\"n\":3}\nmore\nlines\n";
-    assert_eq!(ids.rewritten(shown, printed), shown.replace("\"n\":2", "\"n\":3"));
+    let printed =
+        "{\"id\":\"01M82AK4DHZQSR1SEPD7XC7TZP\",\"task\":{\"a\":1},\"n\":3}\nmore\nlines\n";
+    assert_eq!(
+        ids.rewritten(shown, printed),
+        shown.replace("\"n\":2", "\"n\":3")
+    );
 }

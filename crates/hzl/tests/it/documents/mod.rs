@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::thread;
 
 use crate::home;
 use page::Step;
@@ -39,6 +40,7 @@ fn played(name: &str, text: &str) -> (Vec<String>, String) {
             Step::Machine(machine) => world.machine(machine),
             Step::Copy { of, name } => world.copy(of, name),
             Step::Server(order) => world.server(order),
+            Step::OldStore => world.old_store(),
             Step::Fresh => world = World::new(),
             Step::Settings(settings) => {
                 world.settings(settings);
@@ -63,7 +65,10 @@ fn played(name: &str, text: &str) -> (Vec<String>, String) {
                     answer.text.contains("\"ok\":false") || answer.text.contains("Error: ");
                 if (answer.exit != 0) != says_that_it_failed && !asks_how_it_ended {
                     let exit = answer.exit;
-                    problems.push(format!("{name}:{number}: exit code {exit}\n{}", answer.text));
+                    problems.push(format!(
+                        "{name}:{number}: exit code {exit}\n{}",
+                        answer.text
+                    ));
                 }
                 if !world.ids.matches(shown, &answer.text) {
                     let new = world.ids.rewritten(shown, &answer.text);
@@ -75,7 +80,7 @@ fn played(name: &str, text: &str) -> (Vec<String>, String) {
                 }
             }
             // Looked at by other tests.
-            Step::Script(_) | Step::Other(_) => {}
+            Step::Script(_) | Step::Snippet(_) | Step::Other(_) => {}
         }
     }
     for (at, new) in edits.into_iter().rev() {
@@ -84,25 +89,40 @@ fn played(name: &str, text: &str) -> (Vec<String>, String) {
     (problems, lines.join("\n") + "\n")
 }
 
+/// Plays a page, and writes it anew if that is wanted. Returns what is wrong, and how many commands there are.
+fn checked(name: &str, path: &Path) -> (Vec<String>, usize) {
+    let text = fs::read_to_string(path).expect("a page can be read");
+    let steps = page::steps(name, &text);
+    let is_command = |step: &Step| matches!(step, Step::Command { .. });
+    let count = steps.iter().filter(|(_, step)| is_command(step)).count();
+    let (problems, new) = played(name, &text);
+    if !problems.is_empty() && env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, new).expect("pages can be written");
+    }
+    (problems, count)
+}
+
 #[test]
 fn every_page_shows_what_really_happens() {
-    let mut report = String::new();
-    let mut count = 0;
-    for (name, path) in pages() {
-        let text = fs::read_to_string(&path).expect("a page can be read");
-        count += page::steps(&name, &text)
-            .iter()
-            .filter(|(_, step)| matches!(step, Step::Command { .. }))
-            .count();
-        let (problems, new) = played(&name, &text);
-        if !problems.is_empty() && env::var_os("UPDATE_DOCS").is_some() {
-            fs::write(&path, new).expect("pages can be written");
-        }
-        for problem in problems {
-            writeln!(report, "{problem}\n").expect("a text grows");
-        }
-    }
-    assert!(report.is_empty(), "{report}");
+    let pages = pages();
+    // Each in its own homes and with its own server, so all at once.
+    let found = thread::scope(|scope| {
+        let page = |(name, path): &(String, PathBuf)| {
+            let (name, path) = (name.clone(), path.clone());
+            scope.spawn(move || checked(&name, &path))
+        };
+        let running: Vec<_> = pages.iter().map(page).collect();
+        let pages = running.into_iter();
+        pages
+            .map(|page| page.join().expect("a page can be played"))
+            .collect::<Vec<_>>()
+    });
+    let problems: Vec<&str> = found
+        .iter()
+        .flat_map(|(problems, _)| problems.iter().map(String::as_str))
+        .collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+    let count: usize = found.iter().map(|(_, count)| count).sum();
     assert!(count > 60, "{count} commands");
 }
 
@@ -122,17 +142,39 @@ fn commands_of(line: &str) -> Vec<&str> {
 
 /// Whether hzl knows the command and its options. It is not run.
 fn is_understood(command: &str) -> Result<(), String> {
-    let behind = [" > ", " < ", "; "].iter().find_map(|mark| command.split_once(mark));
+    let behind = [" > ", " < ", "; "]
+        .iter()
+        .find_map(|mark| command.split_once(mark));
     let command = behind.map_or(command, |(command, _)| command);
-    // What stands for something else is a word.
-    let words = words(&command.replace(['…', '[', ']'], " "));
+    let words = words(&placeholders_as_words(
+        &command.replace(['…', '[', ']'], " "),
+    ));
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if words.first().is_some_and(|word| word.starts_with('<')) {
+        // `hzl <command>`
+        words.remove(0);
+    }
     words.push("--help");
     let run = home().hzl(&words);
-    if run.exit == 0 {
+    // Prose may name an option without a value.
+    if run.exit == 0
+        || run
+            .stdout
+            .contains("needs a value, but `--help` follows it")
+    {
         return Ok(());
     }
     Err(run.to_string())
+}
+
+/// Makes one word of each `<new address>`.
+fn placeholders_as_words(command: &str) -> String {
+    let mut inside = false;
+    let letters = command.chars().map(|c| {
+        inside = (inside || c == '<') && c != '>';
+        if inside && c == ' ' { '-' } else { c }
+    });
+    letters.collect()
 }
 
 /// Splits a command line as a shell does, for the quoting that pages use.
@@ -184,6 +226,11 @@ fn every_command_of_every_page_is_one() {
                             unseen.push(format!("{name}:{number}: no test sees `{line}`"));
                         }
                         commands.iter().for_each(|command| check(number, command));
+                    }
+                }
+                Step::Snippet(block) => {
+                    for (_, command) in page::mentioned(&block) {
+                        check(number, command.strip_prefix("hzl ").unwrap_or_default());
                     }
                 }
                 Step::Other(block) if block.lines().any(page::is_hzl) => {

@@ -10,6 +10,7 @@
 //! <!-- server: next block -->        the next block makes keys and a token, and starts a server
 //! <!-- run: hzl task add "A" -->     runs here, and is not shown
 //! <!-- settings -->                  the next block is a config file, and is written
+//! <!-- store: 3.2.0 -->              the files of HZL 3.2.0 with two tasks
 //! <!-- fresh -->                     new machines and no server, as at the start of a page
 //! <!-- not run: why -->              the next block is only read
 //! ```
@@ -27,6 +28,7 @@ pub(crate) enum Step {
     Server(Order),
     Hidden(String),
     Settings(String),
+    OldStore,
     Fresh,
     /// A command, and what the page says it prints.
     Command {
@@ -37,6 +39,8 @@ pub(crate) enum Step {
     },
     /// A block of shell that is not played: its commands have to be understood.
     Script(String),
+    /// Markdown to put elsewhere, such as into AGENTS.md.
+    Snippet(String),
     /// Anything else in a fence.
     Other(String),
 }
@@ -90,6 +94,7 @@ pub(crate) fn steps(name: &str, text: &str) -> Steps {
                 ("server", "next block") => next = Next::Server,
                 ("run", command) => steps.push((number, Step::Hidden(command.to_owned()))),
                 ("settings", "") => next = Next::Settings,
+                ("store", "3.2.0") => steps.push((number, Step::OldStore)),
                 ("fresh", "") => steps.push((number, Step::Fresh)),
                 ("not run", why) if !why.is_empty() => next = Next::NotRun,
                 _ => panic!("{name}:{number}: nobody understands <!-- {order} -->"),
@@ -111,6 +116,7 @@ pub(crate) fn steps(name: &str, text: &str) -> Steps {
             ("sh", Next::Server) => steps.push((number, Step::Server(Order::By(block)))),
             ("console", Next::Plain) => steps.extend(commands(&lines, inside)),
             ("sh", Next::Plain) => steps.push((number, Step::Script(block))),
+            ("markdown", Next::Plain) => steps.push((number, Step::Snippet(block))),
             ("sh" | "console", Next::NotRun) => {
                 for line in block.lines().filter(|line| is_hzl(line)) {
                     let line = line.strip_prefix("$ ").unwrap_or(line);

@@ -15,6 +15,8 @@ use hzl_testkit::port::Port;
 use hzl_testkit::servers::Access;
 use hzl_testkit::servers::Auth;
 use hzl_testkit::servers::Sqld;
+use rusqlite::Connection;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::compare::Ids;
@@ -28,6 +30,10 @@ use crate::cloud::syncers_below;
 const ADDRESS: &str = "127.0.0.1:8080";
 const HOME: &str = "/home/ada";
 const TOKEN: &str = "hzl-cloud/token";
+const EVENTS_3_2_0: &str =
+    include_str!("../../../../hzl-store/tests/it/files_upgrade/events_3_2_0.sql");
+const CACHE_3_2_0: &str =
+    include_str!("../../../../hzl-store/tests/it/files_upgrade/cache_3_2_0.sql");
 const FIRST_MACHINE: &str = "laptop";
 
 /// What a command printed, on both streams as a terminal shows them, in the words of a page.
@@ -124,7 +130,7 @@ impl World {
                 self.is_up = true;
             }
             (Order::Start, None) => {
-                let server = Sqld::start(Auth::Jwt);
+                let server = Box::new(Sqld::start(Auth::Jwt));
                 let token = format!("{}\n", server.token(Access::ReadWrite, 3600));
                 for home in self.machines.values() {
                     home.write(TOKEN, &token);
@@ -153,9 +159,59 @@ impl World {
     pub(crate) fn settings(&self, text: &str) {
         let mut text = self.in_world(text);
         if let Some(token) = self.token() {
-            text = text.replace("\"authToken\": \"…\"", &format!("\"authToken\": \"{}\"", token.trim()));
+            text = text.replace(
+                "\"authToken\": \"…\"",
+                &format!("\"authToken\": \"{}\"", token.trim()),
+            );
         }
         self.home().write(".config/hzl/config.json", text);
+    }
+
+    /// Lays the files of HZL 3.2.0 down on the machine where we are.
+    pub(crate) fn old_store(&self) {
+        let place = self.home().write(".local/share/hzl/events.db", "");
+        let (tables, _) = EVENTS_3_2_0
+            .split_once("insert into events")
+            .expect("the tables stand before the events");
+        let log = Connection::open(&place).expect("a file can be made");
+        log.execute_batch(tables).expect("tables can be made");
+        // Each machine has written its own.
+        let machine = self.machines.len();
+        for (number, (task, kind, data)) in [
+            (
+                "__project__",
+                "project_created",
+                r#"{"name":"inbox","is_protected":true}"#,
+            ),
+            (
+                "T1",
+                "task_created",
+                r#"{"title":"Ship 1.0","project":"inbox"}"#,
+            ),
+            ("T1", "status_changed", r#"{"from":"backlog","to":"ready"}"#),
+            (
+                "T2",
+                "task_created",
+                r#"{"title":"Thank everybody","project":"inbox"}"#,
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let task = match task.strip_prefix('T') {
+                Some(number) => format!("01HZX{machine:05}{number:0>16}"),
+                None => task.to_owned(),
+            };
+            let row = (format!("01HZY{machine:05}{number:016}"), task, kind, data);
+            let sql = "insert into events (event_id, task_id, type, data, timestamp)
+                       values (?1, ?2, ?3, ?4, '2026-01-01T00:00:00.000Z')";
+            log.execute(sql, row).expect("an event can be added");
+        }
+        let place = place.with_file_name("cache.db");
+        let cache = Connection::open(place).expect("a file can be made");
+        cache
+            .execute_batch(CACHE_3_2_0)
+            .expect("tables can be made");
     }
 
     /// Runs a line of shell on the machine where we are.
@@ -166,15 +222,24 @@ impl World {
         let run = self.home().hzl(&["-c", &script]);
         self.exit = run.exit;
         if self.is_up {
-            let store = self.home().path();
-            hzl_testkit::wait_until(SOON, "the background has ended", || {
-                syncers_below(store).is_empty()
+            hzl_testkit::wait_until(SOON, "the background has sent what was written", || {
+                syncers_below(self.home().path()).is_empty() && self.has_sent_all()
             });
         }
         Answer {
             text: self.in_page(&run.stdout),
             exit: run.exit,
         }
+    }
+
+    /// Whether nothing waits to be sent from here, or the last sync says why it waits.
+    fn has_sent_all(&self) -> bool {
+        let status = self.home().hzl(&["-c", "hzl status"]);
+        let status: Value = serde_json::from_str(&status.stdout).unwrap_or_default();
+        let status = &status["data"];
+        status["mode"] != "offline-sync"
+            || status["pendingEvents"] == 0
+            || !status["lastSyncError"].is_null()
     }
 
     fn address(&self) -> Option<String> {
@@ -212,7 +277,7 @@ impl Drop for World {
 /// A server, and who has made its token.
 enum Server {
     Ours {
-        server: Sqld,
+        server: Box<Sqld>,
         token: String,
     },
     /// By the commands of a page.
