@@ -152,7 +152,7 @@ texts of `reason`, which count as nothing here. Written by `UPDATE_DOCS=1 cargo 
         "
 `task claim` is larger by the id and the state of the claim, which later commands can act under (`--claim`), and
 by its reasons. `--fields` makes any answer smaller:
-`hzl task list --fields task_id,title`, `hzl task claim --next --fields task_id,title,claim.id`.
+`hzl task list --fields task_id,title`, `hzl task claim --next --fields task.task_id,task.title,claim`.
 ",
     );
     page

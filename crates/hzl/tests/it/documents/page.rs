@@ -204,3 +204,51 @@ pub(crate) fn mentioned(text: &str) -> Vec<(usize, String)> {
     }
     found
 }
+
+#[test]
+fn a_page_is_its_commands_its_comments_and_its_blocks() {
+    let page = "\
+<!-- machine: desktop -->
+```console
+$ hzl task list
+Tasks:
+$ echo \\
+  more
+```
+<!-- not run: nobody has it -->
+
+```sh
+brew install hzl
+hzl status
+```
+```json
+{}
+```
+";
+    let command = |line: &str, shown: &str, at| Step::Command {
+        line: line.to_owned(),
+        shown: shown.to_owned(),
+        at,
+    };
+    let expected = vec![
+        (1, Step::Machine("desktop".to_owned())),
+        (3, command("hzl task list", "Tasks:\n", 2..4)),
+        (5, command("echo \\\n  more", "", 4..6)),
+        (10, Step::Script("hzl status\n".to_owned())),
+        (14, Step::Other("{}\n".to_owned())),
+    ];
+    assert_eq!(steps("a page", page), expected);
+}
+
+#[test]
+#[should_panic(expected = "a page:1: nobody understands <!-- machin: desktop -->")]
+fn a_comment_that_nobody_understands_is_a_mistake() {
+    drop(steps("a page", "<!-- machin: desktop -->\n"));
+}
+
+#[test]
+fn what_stands_between_backticks_is_found_over_line_ends_and_not_in_fences() {
+    let page = "Run `hzl\nstatus`, or `hzl task\nlist`.\n\n```json\n`hzl no`\n```\nA ` alone.\n\n`hzl sync`\n";
+    let found: Vec<String> = mentioned(page).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(found, ["hzl status", "hzl task list", "hzl sync"]);
+}
