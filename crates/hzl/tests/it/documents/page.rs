@@ -70,7 +70,7 @@ enum Next {
 ///
 /// # Panics
 ///
-/// When a comment that looks like one of ours is none, or a fence is not closed.
+/// When a comment that looks like one of ours is none, or a fence is indented or not closed.
 #[track_caller]
 pub(crate) fn steps(name: &str, text: &str) -> Steps {
     let lines: Vec<&str> = text.lines().collect();
@@ -101,6 +101,11 @@ pub(crate) fn steps(name: &str, text: &str) -> Steps {
             }
         }
         let Some(language) = line.strip_prefix("```") else {
+            let is_fence = line.trim_start().starts_with("```");
+            assert!(
+                !is_fence,
+                "{name}:{number}: a fence that is indented is not seen"
+            );
             continue;
         };
         let length = lines[at..].iter().position(|line| line.starts_with("```"));
