@@ -316,7 +316,6 @@ fn commands(text: &str) -> Vec<Told> {
         }
     }
     for (_, command) in page::mentioned(text) {
-        let command = command.strip_prefix("hzl ").unwrap_or_default().to_owned();
         commands.push(Told {
             command,
             is_mentioned: true,

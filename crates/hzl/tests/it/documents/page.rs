@@ -175,7 +175,19 @@ fn commands(lines: &[&str], inside: Range<usize>) -> Steps {
     steps
 }
 
-/// Returns the commands of hzl that stand in the text between backticks.
+/// How commands begin that prose names without the `hzl` before them.
+const SHORT: [&str; 8] = [
+    "task ",
+    "project ",
+    "workflow ",
+    "conflicts ",
+    "init --",
+    "sync --",
+    "doctor --",
+    "hook ",
+];
+
+/// Returns the commands that stand in the text between backticks, without `hzl`.
 pub(crate) fn mentioned(text: &str) -> Vec<(usize, String)> {
     let mut found = vec![];
     let mut in_fence = false;
@@ -198,7 +210,9 @@ pub(crate) fn mentioned(text: &str) -> Vec<(usize, String)> {
         for piece in pieces {
             open = match open.take() {
                 Some((number, span)) => {
-                    if span.starts_with("hzl ") {
+                    if let Some(command) = span.strip_prefix("hzl ") {
+                        found.push((number, command.to_owned()));
+                    } else if SHORT.iter().any(|start| span.starts_with(start)) {
                         found.push((number, span));
                     }
                     None
@@ -255,5 +269,5 @@ fn a_comment_that_nobody_understands_is_a_mistake() {
 fn what_stands_between_backticks_is_found_over_line_ends_and_not_in_fences() {
     let page = "Run `hzl\nstatus`, or `hzl task\nlist`.\n\n```json\n`hzl no`\n```\nA ` alone.\n\n`hzl sync`\n";
     let found: Vec<String> = mentioned(page).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(found, ["hzl status", "hzl task list", "hzl sync"]);
+    assert_eq!(found, ["status", "task list", "sync"]);
 }
