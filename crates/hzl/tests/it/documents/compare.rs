@@ -12,7 +12,10 @@ const ID_LENGTH: usize = 26;
 enum Token<'a> {
     Id(&'a str),
     Time,
+    Date,
     Hash,
+    /// Of the commit the program was built from, in brackets.
+    Commit,
     /// How long something took.
     Duration,
     LeftOut,
@@ -37,25 +40,32 @@ fn is_id(word: &str) -> bool {
             .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
-fn is_hash(word: &str) -> bool {
-    matches!(word.len(), 32 | 64)
-        && word
-            .chars()
-            .all(|c| c.is_ascii_digit() || matches!(c, 'a'..='f'))
+fn is_hex(word: &str) -> bool {
+    word.chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, 'a'..='f'))
 }
 
-/// Returns the length of a time like `2026-11-22T19:09:11.455Z` at the beginning, if there is one.
-fn time_length(text: &str) -> Option<usize> {
-    ["dddd-dd-ddTdd:dd:dd.dddZ", "dddd-dd-ddTdd-dd-dd-dddZ"]
-        .into_iter()
-        .find_map(|shape| {
-            let begins = text.get(..shape.len())?;
-            let same = begins.chars().zip(shape.chars()).all(|(c, s)| match s {
-                'd' => c.is_ascii_digit(),
-                _ => c == s,
-            });
-            same.then_some(shape.len())
-        })
+fn is_hash(word: &str) -> bool {
+    matches!(word.len(), 32 | 64) && is_hex(word)
+}
+
+/// Tells how much of the beginning has one of these shapes, in which `d` is a digit.
+fn shaped(text: &str, shapes: &[&str]) -> Option<usize> {
+    shapes.iter().find_map(|shape| {
+        let begins = text.get(..shape.len())?;
+        let same = begins.chars().zip(shape.chars()).all(|(c, s)| match s {
+            'd' => c.is_ascii_digit(),
+            _ => c == s,
+        });
+        same.then_some(shape.len())
+    })
+}
+
+/// Returns a time like `2026-11-22T19:09:11.455Z`, or a date, at the beginning, and its length.
+fn time(text: &str) -> Option<(Token<'_>, usize)> {
+    const TIMES: [&str; 2] = ["dddd-dd-ddTdd:dd:dd.dddZ", "dddd-dd-ddTdd-dd-dd-dddZ"];
+    let found = shaped(text, &TIMES).map(|length| (Token::Time, length));
+    found.or_else(|| Some((Token::Date, shaped(text, &["dddd-dd-dd"])?)))
 }
 
 /// Splits a text into words of letters and digits and what is between them.
@@ -64,8 +74,8 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut rest = text;
     let mut in_duration = false;
     while let Some(first) = rest.chars().next() {
-        if let Some(length) = time_length(rest) {
-            tokens.push(Token::Time);
+        if let Some((time, length)) = time(rest) {
+            tokens.push(time);
             rest = &rest[length..];
             continue;
         }
@@ -80,6 +90,9 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
             _ if first == LEFT_OUT => Token::LeftOut,
             _ if is_id(word) => Token::Id(word),
             _ if is_hash(word) => Token::Hash,
+            _ if word.len() >= 7 && is_hex(word) && tokens.last() == Some(&Token::Text("(")) => {
+                Token::Commit
+            }
             _ if in_duration && word.chars().all(|c| c.is_ascii_digit()) => Token::Duration,
             _ => Token::Text(word),
         };

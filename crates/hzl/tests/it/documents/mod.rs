@@ -193,8 +193,21 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn every_command_of_every_page_is_one() {
-    /// What is run by the gate, or by people who have it.
-    const ELSEWHERE: [&str; 5] = ["cargo", "git", "scripts/", ".ci/", "turso"];
+    /// What is run by the gate, or wants another system, an account or more rights than a test has.
+    const ELSEWHERE: [&str; 12] = [
+        "cargo ",
+        "git ",
+        "scripts/",
+        ".ci/",
+        "turso ",
+        "sh scripts/",
+        "sudo ",
+        "podman ",
+        "brew ",
+        "sha256sum ",
+        "export ",
+        "echo ",
+    ];
     let mut report = String::new();
     let mut count = 0;
     for (name, path) in pages() {
