@@ -7,7 +7,7 @@
 pub mod fuzz;
 pub mod home;
 mod listener;
-mod port;
+pub mod port;
 pub mod proxy;
 pub mod random;
 pub mod relay;

@@ -12,7 +12,7 @@ const PORTS: u16 = 20_000;
 
 /// A loopback port that no other test on this machine uses, for as long as the value lives.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     /// Held, not read: the lock ends with the file handle.
     _lock: File,
@@ -20,7 +20,12 @@ pub(crate) struct Port {
 
 impl Port {
     /// Finds one that is free.
-    pub(crate) fn reserve() -> Self {
+    ///
+    /// # Panics
+    ///
+    /// When the temporary directory cannot be written, or loopback ports cannot be opened.
+    #[must_use]
+    pub fn reserve() -> Self {
         let directory = std::env::temp_dir().join("hzl-test-ports");
         fs::create_dir_all(&directory).expect("the temporary directory is writable");
         loop {
@@ -46,7 +51,8 @@ impl Port {
     }
 
     /// Returns `127.0.0.1:PORT`.
-    pub(crate) fn address(&self) -> String {
+    #[must_use]
+    pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.number)
     }
 }

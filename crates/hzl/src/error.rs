@@ -26,17 +26,13 @@ pub(crate) enum Kind {
     Input,
     /// The task's status does not allow this transition.
     InvalidTransition,
-    /// The progress is not between 0 and 100.
-    InvalidProgress,
-    /// The month of a due date does not exist.
-    InvalidDueMonth,
     /// No such task, project or workflow.
     NotFound,
     /// The database cannot be opened, read or written.
     Database,
     /// Whether the write was committed could not be found out.
     CommitUnknown,
-    /// Stored data breaks a rule.
+    /// What was checked breaks a rule.
     Validation,
     /// What was compared is not the same.
     VerifyFailed,
@@ -58,14 +54,12 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::General,
         Self::ConfigInvalid,
         Self::Usage,
         Self::Input,
         Self::InvalidTransition,
-        Self::InvalidProgress,
-        Self::InvalidDueMonth,
         Self::NotFound,
         Self::Database,
         Self::CommitUnknown,

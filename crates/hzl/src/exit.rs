@@ -55,16 +55,6 @@ fn row(kind: Kind) -> Row {
             "task_invalid_status_transition",
             "the task's status does not allow this transition",
         ),
-        Kind::InvalidProgress => (
-            3,
-            "task_invalid_progress",
-            "the progress is not between 0 and 100",
-        ),
-        Kind::InvalidDueMonth => (
-            3,
-            "task_invalid_due_month",
-            "the month of a due date does not exist",
-        ),
         Kind::NotFound => (4, "not_found", "there is no such task, project or workflow"),
         Kind::Database => (
             5,
@@ -76,7 +66,11 @@ fn row(kind: Kind) -> Row {
             "commit_unknown",
             "whether the write was committed could not be found out",
         ),
-        Kind::Validation => (6, "validation_error", "stored data breaks a rule"),
+        Kind::Validation => (
+            6,
+            "validation_error",
+            "what was checked breaks a rule: `hzl torture` has found something",
+        ),
         Kind::VerifyFailed => (
             6,
             "verify_failed",

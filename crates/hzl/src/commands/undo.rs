@@ -117,7 +117,12 @@ fn about(error: CommandError, first: &StoredEvent) -> CommandError {
 fn changes(outcome: &Outcome) -> Vec<Change> {
     let events = outcome.events.iter();
     let change = |(_, event): &(i64, Event)| {
-        let (field, from, to) = said(&event.payload)?;
+        let (field, mut from, to) = said(&event.payload)?;
+        if matches!(event.payload, Payload::CheckpointRecorded(_)) {
+            // A checkpoint does not say what the progress was before.
+            let before = event.task_id.as_ref().and_then(|id| outcome.before.get(id));
+            from = json!(before.and_then(|facts| facts.task.progress));
+        }
         let task = event.task_id.as_ref().and_then(|id| outcome.after.get(id));
         Some(Change {
             task_id: event.task_id.clone(),

@@ -17,6 +17,7 @@ mod watching;
 use std::fs;
 use std::ops::Deref;
 use std::ops::DerefMut;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -149,26 +150,12 @@ impl Device {
 
     /// Returns the background processes of this machine's store.
     pub(crate) fn syncers(&self) -> Vec<u32> {
-        let store = self.home.data().join("hzl/events.db");
-        let mark = format!("HZL_DB_EVENTS_PATH={}\0", store.display());
-        let contains = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|at| at == part);
-        let processes = fs::read_dir("/proc").expect("processes can be listed");
-        let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        ids.filter(|id| {
-            // A process that ends meanwhile is none.
-            let read = |file| fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
-            contains(&read("cmdline"), b"\0--background\0")
-                && contains(&read("environ"), mark.as_bytes())
-        })
-        .collect()
+        syncers_below(self.home.path())
     }
 
     /// Kills the background processes of this machine's store.
     pub(crate) fn kill_syncers(&self) {
-        for id in self.syncers() {
-            // Fails only when it has already ended.
-            drop(Command::new("kill").args(["-9", &id.to_string()]).output());
-        }
+        kill(&self.syncers());
     }
 
     /// Waits until nothing is left to send and nobody is at it.
@@ -197,6 +184,29 @@ impl DerefMut for Device {
 impl Drop for Device {
     fn drop(&mut self) {
         self.kill_syncers();
+    }
+}
+
+/// Returns the background processes of all stores below a directory.
+pub(crate) fn syncers_below(directory: &Path) -> Vec<u32> {
+    let mark = format!("HZL_DB_EVENTS_PATH={}/", directory.display());
+    let contains = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|at| at == part);
+    let processes = fs::read_dir("/proc").expect("processes can be listed");
+    let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    ids.filter(|id| {
+        // A process that ends meanwhile is none.
+        let read = |file| fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
+        contains(&read("cmdline"), b"\0--background\0")
+            && contains(&read("environ"), mark.as_bytes())
+    })
+    .collect()
+}
+
+/// Kills processes.
+pub(crate) fn kill(ids: &[u32]) {
+    for id in ids {
+        // Fails only when it has already ended.
+        drop(Command::new("kill").args(["-9", &id.to_string()]).output());
     }
 }
 

@@ -122,6 +122,22 @@ fn a_held_task_goes_back_to_its_holder() {
 }
 
 #[test]
+fn an_undo_says_what_the_progress_was() {
+    let home = home();
+    let task = add(&home, &["T", "-s", "ready"]);
+    home.json(&["task", "claim", &task, "--agent", "ann"]);
+    home.json(&["task", "progress", &task, "40", "--author", "ann"]);
+    home.json(&["task", "complete", &task, "--author", "ann"]);
+    let changes = home.json(&["undo"])["changes"].clone();
+    let progress = changes.as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (&progress["field"], &progress["from"], &progress["to"]),
+        (&"progress".into(), &100.into(), &40.into()),
+        "{changes}"
+    );
+}
+
+#[test]
 fn what_was_created_is_archived_and_projects_come_and_go() {
     let home = home();
     let added = home

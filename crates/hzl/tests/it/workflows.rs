@@ -111,6 +111,21 @@ fn a_resumed_task_gets_its_lease_and_keeps_its_claim() {
 }
 
 #[test]
+fn whoever_starts_or_goes_on_can_act_under_the_claim() {
+    let home = home();
+    let task = add(&home, &["T", "-s", "ready"]);
+    let start = ["workflow", "run", "start", "-P", "inbox", "--agent", "ann"];
+    let claimed = home.json(&start)["claim_id"].clone();
+    let resumed = home.json(&start)["claim_id"].clone();
+    assert_eq!(claimed, resumed);
+    let claim = claimed.as_str().expect("an id");
+    home.json(&["task", "checkpoint", &task, "half", "--claim", claim]);
+    home.json(&["task", "steal", &task, "--agent", "bob", "--force"]);
+    home.fails(&["task", "complete", &task, "--claim", claim], 7);
+    assert_eq!(home.json(&start).get("claim_id"), None);
+}
+
+#[test]
 fn others_are_what_could_be_taken_instead() {
     let home = home();
     for title in ["A", "B", "C", "D"] {

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use hzl_core::command;
 use hzl_core::command::Actor;
 use hzl_core::command::ClaimFilter;
+use hzl_core::ids::EventId;
 use hzl_core::ids::ProjectName;
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
@@ -140,6 +141,9 @@ pub(crate) struct Started {
     /// resume, `claim_next` or none.
     mode: &'static str,
     selected: Option<TaskView>,
+    /// The claim that `selected` is held under: what `--claim` takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim_id: Option<EventId>,
     filters: Filters,
     in_progress_count: usize,
     others_total: u64,
@@ -273,6 +277,7 @@ impl Wish {
             return Ok(Started {
                 workflow: "start",
                 mode: "resume",
+                claim_id: selected.task.claim.clone(),
                 selected: Some(selected.into()),
                 filters: self.filters(),
                 in_progress_count: found,
@@ -285,7 +290,7 @@ impl Wish {
             None => batch.execute(&self.claim_next(), &self.actor())?.claimed,
         };
         let selected = match &claimed {
-            Some(task_id) => Some(super::load(batch, task_id)?.into()),
+            Some(task_id) => Some(super::load(batch, task_id)?),
             None => None,
         };
         let total = batch.read(|cache| workflow::count_eligible(cache, &self.filter))?;
@@ -302,7 +307,10 @@ impl Wish {
             } else {
                 "none"
             },
-            selected,
+            claim_id: selected
+                .as_ref()
+                .and_then(|stored| stored.task.claim.clone()),
+            selected: selected.map(TaskView::from),
             filters: self.filters(),
             in_progress_count: 0,
             others_total: total,
