@@ -50,6 +50,9 @@ pub enum CaughtUp {
 /// From this many new events on, folding everything in one pass is cheaper than task by task.
 const REBUILD_FROM_EVENTS: i64 = 20_000;
 
+/// From this many events on, indexes are made after the rows.
+const INDEXED_LAST_FROM_EVENTS: i64 = 5_000;
+
 /// Folds what the log has and the projections have not, in one transaction on `cache`.
 ///
 /// # Errors
@@ -383,6 +386,9 @@ fn fold_everything(events: &Connection, cache: &Connection, state: &SyncState) -
     let projects = load_projects(events, state)?;
     let mut projector = Projector::new(cache)?;
     projector.clear()?;
+    if end_cursor(events, state)?.rowid > INDEXED_LAST_FROM_EVENTS {
+        projector.set_indexes_aside()?;
+    }
     projector.store_projects(&projects)?;
     let context = FoldContext {
         projects: &projects,

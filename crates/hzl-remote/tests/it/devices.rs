@@ -34,6 +34,11 @@ impl Device {
         Self { ledger, home }
     }
 
+    /// Another process on this machine.
+    pub(crate) fn other_process(&self) -> Ledger {
+        Ledger::open(&paths(&self.home), Access::ReadWrite).unwrap()
+    }
+
     /// A machine whose disk is a copy of this one's.
     pub(crate) fn copy(&self) -> Self {
         let home = fast_directory();

@@ -1,5 +1,9 @@
 //! Nothing stops a sync for ever: half-made clouds, rows of others, servers that refuse or lie.
 
+use std::cell::RefCell;
+
+use hzl_core::command::{Actor, AddTask, Command};
+use hzl_core::ids::ProjectName;
 use hzl_remote::error::{RemoteError, SqlError};
 use hzl_remote::hrana::{Outcome, Rows, Statement};
 use hzl_remote::sync::error::SyncErrorKind;
@@ -139,6 +143,26 @@ fn who_has_no_time_keeps_what_was_done_until_then() {
     // One round is always made, and here it suffices.
     in_a_hurry(&mut a).unwrap();
     assert_eq!(a.ledger.count_pending().unwrap(), 0);
+}
+
+#[test]
+fn whoever_syncs_does_not_wait_for_what_others_go_on_writing() {
+    let cloud = ModelCloud::new();
+    let mut a = Device::new();
+    exchange(&mut a, &mut cloud.line(vec![])).unwrap();
+    a.add("mine");
+    let other = RefCell::new(a.other_process());
+    let mut busy = Meddler::new(&cloud, move |at, _| {
+        assert!(at < 50, "it goes on for ever");
+        let mut other = other.borrow_mut();
+        let task_id = other.new_task_id();
+        let add = AddTask::new(task_id, "theirs", ProjectName::inbox());
+        let add = Command::AddTask(Box::new(add));
+        other.execute(&add, &Actor::default()).unwrap();
+        None
+    });
+    exchange(&mut a, &mut busy).unwrap();
+    assert!(a.titles().contains(&"theirs".to_owned()));
 }
 
 fn is_push(statement: &Statement) -> bool {

@@ -5,6 +5,7 @@
 //! an event: that is hzl-core's fold. Invariant: after [`Projector::finish`] the tables are what a
 //! rebuild from scratch would make of the same events.
 
+mod aside;
 mod edges;
 mod notes;
 mod parents;
@@ -64,6 +65,8 @@ pub struct Projector<'conn> {
     changed_edges: BTreeSet<TaskId>,
     /// Nothing was stored before: the end state is settled for all at once.
     fresh: bool,
+    /// Definitions of indexes that are to be made again.
+    aside: Vec<String>,
 }
 
 impl<'conn> Projector<'conn> {
@@ -82,6 +85,7 @@ impl<'conn> Projector<'conn> {
             changed_children: BTreeSet::new(),
             changed_edges: BTreeSet::new(),
             fresh: false,
+            aside: vec![],
         })
     }
 
@@ -140,6 +144,7 @@ impl<'conn> Projector<'conn> {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn finish(mut self, cursor: &Cursor) -> Result<()> {
+        self.restore_indexes()?;
         if self.fresh {
             self.settle_all_parents()?;
             self.settle_all_edges()?;

@@ -19,4 +19,5 @@ mod files_upgrade;
 mod files_wal;
 mod lasting;
 mod ledger;
+mod rebuild;
 mod tip;
