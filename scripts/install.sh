@@ -1,13 +1,13 @@
 #!/bin/sh
 # Installs hzl for one user, or upgrades it, or removes it again. Never needs root.
 #
-#   sh install.sh [--prefix DIR] [--version VERSION] [--force]
+#   sh install.sh [--prefix DIR] [--version VERSION] [--target TARGET] [--force]
 #   sh install.sh --uninstall [--prefix DIR]
 #
 # HZL_INSTALL_BASE is the address of a directory with SHA256SUMS and the archives named in it (https://…, file://…,
 # or http:// on this machine). It has to be set: hzl has no published release yet.
 #
-# Below DIR, which is ~/.local unless given, it puts bin/hzl, man pages, completions for bash, zsh, fish and
+# TARGET is that of this machine unless given. Below DIR, which is ~/.local unless given, it puts bin/hzl, man pages, completions for bash, zsh, fish and
 # PowerShell, and a list of what it has put there (share/doc/hzl/installed-files). An archive whose checksum is not
 # the one in SHA256SUMS is not unpacked. The program is replaced by a rename: who runs hzl at that moment has the
 # old one or the new one. Tasks and settings are never touched.
@@ -31,7 +31,7 @@ has() {
 }
 
 usage() {
-  say 'sh install.sh [--prefix DIR] [--version VERSION] [--force]
+  say 'sh install.sh [--prefix DIR] [--version VERSION] [--target TARGET] [--force]
 sh install.sh --uninstall [--prefix DIR]
 
 HZL_INSTALL_BASE is the address of a directory with SHA256SUMS and the archives.'
@@ -122,7 +122,7 @@ install_hzl() {
   for tool in tar gzip awk uname mktemp; do
     has "$tool" || fail "$tool is not installed"
   done
-  find_target
+  [ -n "$target" ] || find_target
 
   mkdir -p "$prefix"
   # Below the prefix, so that everything is put in place by a rename.
@@ -208,12 +208,16 @@ uninstall_hzl() {
 }
 
 main() {
-  prefix='' version='' force=no wanted_act=install_hzl
+  prefix='' version='' target='' force=no wanted_act=install_hzl
   while [ $# -gt 0 ]; do
     case $1 in
-    --prefix | --version)
+    --prefix | --version | --target)
       [ $# -gt 1 ] || fail "$1 wants a value"
-      if [ "$1" = --prefix ]; then prefix=$2; else version=$2; fi
+      case $1 in
+      --prefix) prefix=$2 ;;
+      --version) version=$2 ;;
+      --target) target=$2 ;;
+      esac
       shift
       ;;
     --force) force=yes ;;
