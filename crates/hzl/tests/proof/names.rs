@@ -8,6 +8,8 @@
 use std::env;
 use std::fs;
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,8 +37,8 @@ const IN_TIME: Duration = Duration::from_secs(20);
 /// How long one may take that is told at once that there is nobody: not so long as that limit.
 const AT_ONCE: Duration = Duration::from_millis(4500);
 
-const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-const LOOPBACK_6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LOOPBACK_6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 /// Loopback is down in a new network; there need be no program for it but python, which the tests want anyway.
 const SCRIPT: &str = r#"
@@ -177,7 +179,7 @@ fn a_server_is_found_in_hosts_and_in_dns() {
             ("many.corp.test", &many),
         ]);
         let everywhere = world.server(
-            IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             &[
                 "localhost",
                 "db.hosts.test",
