@@ -5,8 +5,6 @@
 //! alone. Everything is of the commit and nothing of the moment, so that two builds of one commit are the same.
 //! Whether files were changed after it is not said: to know that, every build would have to look at all of them.
 
-#![expect(clippy::print_stdout, reason = "this is how cargo is told")]
-
 use std::env;
 use std::path::Path;
 use std::process::Command;
