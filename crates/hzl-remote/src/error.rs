@@ -37,7 +37,7 @@ pub enum RemoteError {
         source: ureq::Error,
     },
     /// The reply did not come in time.
-    #[error("{host} did not {phase} within {limit:?}")]
+    #[error("{host} {phase} within {limit:?}")]
     Timeout {
         /// The host of the endpoint.
         host: String,
@@ -218,7 +218,9 @@ impl fmt::Display for Unreachability {
 /// What was waited for when time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// A connection, name resolution and TLS included. Nothing was sent.
+    /// The addresses of the host. Nothing was sent.
+    Resolve,
+    /// A connection, TLS included. Nothing was sent.
     Connect,
     /// The complete reply.
     Reply,
@@ -227,8 +229,9 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Connect => "accept a connection",
-            Self::Reply => "answer",
+            Self::Resolve => "was not resolved to an address",
+            Self::Connect => "did not accept a connection",
+            Self::Reply => "did not answer",
         })
     }
 }

@@ -183,9 +183,8 @@ impl Http {
         match error {
             ureq::Error::Timeout(timeout) => {
                 let (phase, limit) = match timeout {
-                    ureq::Timeout::Resolve | ureq::Timeout::Connect => {
-                        (Phase::Connect, self.timeouts.connect)
-                    }
+                    ureq::Timeout::Resolve => (Phase::Resolve, self.timeouts.connect),
+                    ureq::Timeout::Connect => (Phase::Connect, self.timeouts.connect),
                     _ => (Phase::Reply, self.timeouts.total),
                 };
                 RemoteError::Timeout { host, phase, limit }

@@ -4,6 +4,7 @@
 //! returning errors, and nothing is ever skipped: a test that needs a server either gets the real
 //! one or fails. Whatever is started ends with its value, and also when the test process is killed.
 
+pub mod dns;
 pub mod fuzz;
 pub mod home;
 mod listener;

@@ -1,4 +1,4 @@
-//! A listener on loopback, with a thread that serves one connection after the other until it is dropped.
+//! A listener, on loopback unless told otherwise, with a thread that serves one connection after the other until it is dropped.
 
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -28,9 +28,17 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Starts one. What `serve` owns lives as long as the listener.
-    pub(crate) fn start(mut serve: impl FnMut(TcpStream, &Stop) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be opened");
+    /// Starts one at a free port of 127.0.0.1. What `serve` owns lives as long as the listener.
+    pub(crate) fn start(serve: impl FnMut(TcpStream, &Stop) + Send + 'static) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), serve)
+    }
+
+    /// Starts one at this address.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        mut serve: impl FnMut(TcpStream, &Stop) + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).expect("a port of this machine can be opened");
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");

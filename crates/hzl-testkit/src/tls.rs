@@ -7,6 +7,7 @@
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::net::IpAddr;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpStream;
@@ -144,6 +145,16 @@ impl TlsServer {
     /// Starts a server with this certificate.
     #[must_use]
     pub fn start(certificate: Certificate, behind: Behind) -> Self {
+        Self::start_at([127, 0, 0, 1].into(), certificate, behind)
+    }
+
+    /// Starts one at a free port of this address; `::` means all addresses of the machine, those of IPv4 too.
+    ///
+    /// # Panics
+    ///
+    /// When the machine has no such address.
+    #[must_use]
+    pub fn start_at(address: IpAddr, certificate: Certificate, behind: Behind) -> Self {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8(&certificate.key)));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -153,7 +164,7 @@ impl TlsServer {
             .with_single_cert(vec![CertificateDer::from(certificate.der)], key)
             .expect("the certificate can be used");
         let (config, connections) = (Arc::new(config), Arc::<Connections>::default());
-        let listener = Listener::start({
+        let listener = Listener::start_at(SocketAddr::new(address, 0), {
             let connections = Arc::clone(&connections);
             move |stream, _| {
                 if exchange(stream, &config, &behind, &connections).is_err() {

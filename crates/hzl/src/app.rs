@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
+use clap::error::ErrorKind;
 
 use crate::cli;
 use crate::cli::Cli;
@@ -113,7 +114,13 @@ fn parse_fully(arguments: Vec<String>, output: &mut Output) -> Result<(Cli, Line
         return Err(fail(&usage::from_clap(&error, &line, &command), output));
     }
     // Help and version are answers.
-    let text = output.styled_for_stdout(&error.render());
+    let text = match error.kind() {
+        // 3.2.0 printed the bare number, and scripts compare it. The long option says more.
+        ErrorKind::DisplayVersion if !line.arguments.iter().any(|word| word == "--version") => {
+            concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()
+        }
+        _ => output.styled_for_stdout(&error.render()),
+    };
     Err(match output.text(&text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, output),

@@ -19,6 +19,7 @@ use crate::output::Format;
 #[command(
     name = "hzl",
     version,
+    long_version = env!("HZL_VERSION"), // from build.rs
     after_help = "Examples:
   hzl task add \"Write the release notes\" -P docs -s ready
   hzl task claim --next --agent ada

@@ -88,6 +88,27 @@ fn help_and_version_are_answers() {
 }
 
 #[test]
+fn the_short_option_prints_the_bare_version_and_the_long_one_what_it_was_built_from() {
+    let home = home();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(home.hzl(&["-V"]).stdout, format!("{version}\n"));
+    let long = home.hzl(&["--version"]).stdout;
+    let rest = long.strip_prefix(&format!("hzl {version}"));
+    let rest = rest.expect("name and version come first").trim_end();
+    if rest.is_empty() {
+        return; // built where neither git nor the environment knew more
+    }
+    let known = rest
+        .strip_prefix(" (")
+        .and_then(|rest| rest.strip_suffix(')'));
+    for word in known.expect("in parentheses").split(' ') {
+        let is_commit = word.len() == 7 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_day = word.len() == 10 && word.starts_with("20") && word.matches('-').count() == 2;
+        assert!(is_commit || is_day, "{long}");
+    }
+}
+
+#[test]
 fn a_token_on_the_line_is_not_repeated() {
     for arguments in [
         &["init", "--auth-token", "s3cr3t-value", "--bogus"][..],

@@ -10,6 +10,7 @@ mod crowd;
 mod damage;
 mod kills;
 mod matrix;
+mod names;
 mod odd_homes;
 mod power_cut;
 mod security;
