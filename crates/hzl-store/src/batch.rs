@@ -46,7 +46,7 @@ impl Ledger {
         // Damaged projections are healed before: `work` runs only once.
         self.read(|_| Ok(())).map_err(failed)?;
         let queue = self.queue();
-        let log = WriteTransaction::begin(&self.files.events).map_err(failed)?;
+        let log = self.files.write_log().map_err(failed)?;
         catch_up::catch_up(&log, &self.files.cache).map_err(failed)?;
         let cache = WriteTransaction::begin(&self.files.cache).map_err(failed)?;
         let state = SyncState::load(&log).map_err(failed)?;

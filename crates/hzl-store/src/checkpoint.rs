@@ -15,18 +15,36 @@ use crate::error::OnConnection as _;
 use crate::error::Result;
 use crate::paths::beside;
 
-/// The size above which a commit is followed by a checkpoint.
+/// The size above which a WAL is written back.
 ///
-/// Nearly all of the gain over a smaller limit is had at this size, and readers do not notice it
-/// (measured).
+/// Every process reads the WALs of the databases that it opens, frame by frame; every checkpoint is two syncs. A
+/// write adds some 30 KiB to the log's and 70 to the cache's.
 pub const LIMIT_BYTES: u64 = 256 * 1024;
+/// The size above which a write leaves no WAL behind.
+const BULK_BYTES: u64 = 1024 * 1024;
+
+/// Writes the WAL of the log back if it has grown, unless somebody is in the way.
+///
+/// Before a commit and not after it, so that the WAL is not left empty: one with a frame in it tells readers that
+/// nothing has happened since (see [`crate::tip`]).
+pub(crate) fn before_write(conn: &Connection, path: &Path) {
+    above(LIMIT_BYTES, conn, path);
+}
+
+/// Writes the WAL of the log back if it has grown much: the next commit may be far.
+pub(crate) fn after_bulk(conn: &Connection, path: &Path) {
+    above(BULK_BYTES, conn, path);
+}
 
 /// Writes the WAL of the database at `path` back if it has grown, unless somebody is in the way.
-///
-/// Never waits and never fails: the commit before it is done, and the next one tries again.
 pub fn after_commit(conn: &Connection, path: &Path) {
+    above(LIMIT_BYTES, conn, path);
+}
+
+/// Never waits and never fails: the commit before it is done, and the next one tries again.
+fn above(limit: u64, conn: &Connection, path: &Path) {
     let size = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
-    if size > LIMIT_BYTES {
+    if size > limit {
         // Best effort, as said above; a full disk will be reported by the next write.
         drop(busy::without_waiting(|| truncate(conn)));
     }

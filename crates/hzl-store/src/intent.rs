@@ -23,7 +23,6 @@ use crate::log;
 use crate::outbox;
 use crate::replica::Outgoing;
 use crate::state::SyncState;
-use crate::transaction::WriteTransaction;
 use crate::undo;
 
 /// For how long an intent keeps other processes on this device from the task.
@@ -73,7 +72,7 @@ impl Ledger {
     ) -> std::result::Result<Intended, ExecuteError> {
         self.check_writable()?;
         let queue = self.queue();
-        let log = WriteTransaction::begin(&self.files.events)?;
+        let log = self.files.write_log()?;
         catch_up::catch_up(&log, &self.files.cache)?;
         let state = SyncState::load(&log)?;
         let mut writer = Writer::new(&state, &*self.clock, &log)?;
@@ -127,7 +126,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the store reports.
     pub fn forget_intent(&mut self, intent: &Intent) -> Result<()> {
-        let log = WriteTransaction::begin(&self.files.events)?;
+        let log = self.files.write_log()?;
         forget(&log, &intent.outgoing.event.event_id)?;
         log.commit_log(None)
     }
@@ -138,7 +137,7 @@ impl Ledger {
     /// # Errors
     /// Whatever the store reports.
     pub fn abandon_intent(&mut self, intent: &Intent) -> Result<()> {
-        let log = WriteTransaction::begin(&self.files.events)?;
+        let log = self.files.write_log()?;
         log.execute(
             ABANDON,
             named_params! { ":event_id": intent.event.event_id.as_str() },
@@ -180,7 +179,7 @@ impl Ledger {
                 Err(ExecuteError::Store(error)) => return Err(error),
             }
             // Killed before this, the next sync finds that the claim is no longer current.
-            let log = WriteTransaction::begin(&self.files.events)?;
+            let log = self.files.write_log()?;
             forget(&log, &event_id)?;
             log.commit_log(None)?;
         }
@@ -189,7 +188,7 @@ impl Ledger {
 
     fn settle_intent(&mut self, intent: &Intent, write: bool) -> Result<Standing> {
         let queue = self.queue();
-        let log = WriteTransaction::begin(&self.files.events)?;
+        let log = self.files.write_log()?;
         catch_up::catch_up(&log, &self.files.cache)?;
         let state = SyncState::load(&log)?;
         let claim = Command::ClaimTask(ClaimTask {

@@ -26,7 +26,6 @@ use crate::outbox::{self, HookTarget};
 use crate::paths::StorePaths;
 use crate::source::{Clock, IdSource, SystemClock, SystemIds};
 use crate::state::SyncState;
-use crate::transaction::WriteTransaction;
 use crate::{checkpoint, log, sum};
 
 /// An open ledger.
@@ -230,7 +229,7 @@ impl Ledger {
         keep: Keep,
     ) -> std::result::Result<Outcome, ExecuteError> {
         let queue = self.files.queue();
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         catch_up::catch_up(&transaction, &self.files.cache)?;
         let state = SyncState::load(&transaction)?;
         let mut writer = Writer::new(&state, &*self.clock, &transaction)?;
@@ -259,7 +258,7 @@ impl Ledger {
     /// next does what fails here.
     pub(crate) fn follow(&self) {
         drop(catch_up::catch_up(&self.files.events, &self.files.cache));
-        checkpoint::after_commit(&self.files.events, &self.files.paths.events);
+        checkpoint::after_bulk(&self.files.events, &self.files.paths.events);
         checkpoint::after_commit(&self.files.cache, &self.files.paths.cache);
     }
 
@@ -340,7 +339,7 @@ impl Ledger {
     pub fn fill_sums(&mut self) -> Result<u64> {
         self.check_writable()?;
         let queue = self.files.queue();
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         let filled = sum::fill(&transaction).on(&transaction, "note checksums of events")?;
         transaction.commit_log(None)?;
         drop(queue);

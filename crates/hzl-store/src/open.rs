@@ -149,6 +149,16 @@ impl Files {
         }
     }
 
+    /// Begins a transaction on the log, in a WAL with room for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteTransaction::begin`].
+    pub(crate) fn write_log(&self) -> Result<WriteTransaction<'_>> {
+        checkpoint::before_write(&self.events, &self.paths.events);
+        WriteTransaction::begin(&self.events)
+    }
+
     /// Waits for its turn among the writers of this store.
     pub(crate) fn queue(&self) -> WriteQueue {
         match self.events_home {

@@ -12,7 +12,6 @@ use crate::ledger::Ledger;
 use crate::query::prune::{self, Prunable};
 use crate::schema::events::{NO_DELETE, NO_DELETE_BY_OTHERS};
 use crate::state::{self, Key};
-use crate::transaction::WriteTransaction;
 
 /// What a prune did.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -32,7 +31,7 @@ impl Ledger {
     pub fn prune_rows(&mut self, filter: &PruneFilter) -> Result<Pruned> {
         self.check_writable()?;
         let queue = self.queue();
-        let log = WriteTransaction::begin(&self.files.events)?;
+        let log = self.files.write_log()?;
         catch_up::catch_up(&log, &self.files.cache)?;
         let tasks = prune::list(&self.files.cache, filter)?;
         if tasks.is_empty() {

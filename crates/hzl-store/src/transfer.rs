@@ -15,7 +15,6 @@ use crate::ledger::Ledger;
 use crate::log::{self, StoredEvent};
 use crate::replica::{CloudCursor, PullBasis};
 use crate::state::{self, Key};
-use crate::transaction::WriteTransaction;
 
 /// Which ledger an export is of, and how far it had pulled.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -167,7 +166,7 @@ impl Ledger {
             Some(_) => Place::Resent,
             None => Place::Tail,
         };
-        let log = WriteTransaction::begin(&self.files.events)?;
+        let log = self.files.write_log()?;
         let mut importer = Importer {
             log: &log,
             place,

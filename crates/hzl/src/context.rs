@@ -25,6 +25,7 @@ use crate::config::Hook;
 use crate::config::SyncTarget;
 use crate::environment::Environment;
 use crate::error::CommandError;
+use crate::opened::Opened;
 use crate::output::Output;
 use crate::output::Warning;
 use crate::paths;
@@ -136,7 +137,7 @@ impl Context {
     /// # Errors
     ///
     /// As [`Context::database`]; `Database`: the store cannot be opened; as [`strict::prepare`].
-    pub(crate) fn ledger(&mut self, purpose: Purpose) -> Result<Ledger, CommandError> {
+    pub(crate) fn ledger(&mut self, purpose: Purpose) -> Result<Opened, CommandError> {
         let paths = self.store_paths()?;
         let mut ledger = match Ledger::open(&paths, Access::ReadWrite) {
             Err(error) if !purpose.writes() && forbids_writing(&error) => {
@@ -165,7 +166,7 @@ impl Context {
                 _ => background::start_if_due(self, &ledger),
             },
         }
-        Ok(ledger)
+        Ok(Opened::new(ledger, purpose))
     }
 
     /// Returns the hooks that are set, and keeps their credentials out of failures from here on.

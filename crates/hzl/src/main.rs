@@ -20,6 +20,7 @@ mod fuzz;
 mod ndjson;
 mod new_file;
 mod normalize;
+mod opened;
 mod output;
 mod paths;
 mod reader;

@@ -1,6 +1,8 @@
 //! The ledger of a command that only looks at tasks: projections alone where they are current, and everything
 //! else only if it is needed.
 
+use std::mem::ManuallyDrop;
+
 use hzl_core::time::Timestamp;
 use hzl_store::ledger::Ledger;
 use hzl_store::projections::Projections;
@@ -12,6 +14,7 @@ use crate::background;
 use crate::context::Context;
 use crate::context::Purpose;
 use crate::error::CommandError;
+use crate::opened::Opened;
 
 /// Reads current projections.
 pub(crate) trait Read {
@@ -24,6 +27,15 @@ pub(crate) trait Read {
         &mut self,
         read: impl FnMut(&Snapshot) -> hzl_store::Result<T>,
     ) -> Result<T, CommandError>;
+}
+
+impl Read for Opened {
+    fn read<T>(
+        &mut self,
+        read: impl FnMut(&Snapshot) -> hzl_store::Result<T>,
+    ) -> Result<T, CommandError> {
+        Ok(Ledger::read(self, read)?)
+    }
 }
 
 impl Read for Ledger {
@@ -43,8 +55,9 @@ pub(crate) struct Reader<'ctx> {
 
 enum Open {
     Nothing,
-    Projections(Projections),
-    Ledger(Box<Ledger>),
+    // Not taken apart either: see `Opened`.
+    Projections(ManuallyDrop<Projections>),
+    Ledger(Opened),
 }
 
 impl<'ctx> Reader<'ctx> {
@@ -57,7 +70,7 @@ impl<'ctx> Reader<'ctx> {
         let projections = Projections::open(&ctx.store_paths()?);
         let open = match projections {
             Some(projections) if background::rests(ctx, || projections.at_rest_since())? => {
-                Open::Projections(projections)
+                Open::Projections(ManuallyDrop::new(projections))
             }
             _ => Open::Nothing,
         };
@@ -81,10 +94,10 @@ impl Read for Reader<'_> {
             return Ok(found);
         }
         if !matches!(self.open, Open::Ledger(_)) {
-            self.open = Open::Ledger(Box::new(self.ctx.ledger(Purpose::Read)?));
+            self.open = Open::Ledger(self.ctx.ledger(Purpose::Read)?);
         }
         match &mut self.open {
-            Open::Ledger(ledger) => Read::read(&mut **ledger, read),
+            Open::Ledger(ledger) => Read::read(ledger, read),
             Open::Nothing | Open::Projections(_) => unreachable!("it was just opened"),
         }
     }

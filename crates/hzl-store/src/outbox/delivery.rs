@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
-use crate::transaction::WriteTransaction;
 
 /// After this many attempts a delivery has failed.
 pub const MAX_ATTEMPTS: u32 = 8;
@@ -351,7 +350,7 @@ impl Ledger {
     fn change_hooks<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.check_writable()?;
         let queue = self.queue();
-        let log = WriteTransaction::begin(&self.files.events)?;
+        let log = self.files.write_log()?;
         let done = change(&log)?;
         log.commit_log(None)?;
         drop(queue);

@@ -8,7 +8,6 @@ use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
 use crate::projector;
 use crate::state::{self, Key};
-use crate::transaction::WriteTransaction;
 
 /// The version of this program, as devices tell it.
 pub const HZL_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -69,7 +68,7 @@ impl Ledger {
     /// Whatever the store reports; nothing is changed then.
     pub fn store_devices(&mut self, devices: &[CloudDevice]) -> Result<()> {
         let now = self.clock.now();
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         let context = "store the list of devices";
         transaction
             .execute("delete from cloud_devices", [])

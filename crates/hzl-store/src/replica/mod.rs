@@ -22,7 +22,6 @@ pub(crate) use self::settle::{advance_watermark, become_device, set_rewind_point
 pub use self::settled::Fate;
 use crate::busy;
 use crate::catch_up::{self, ReadTransaction};
-use crate::checkpoint;
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
@@ -30,7 +29,6 @@ use crate::lock::WriteQueue;
 use crate::log::StoredEvent;
 use crate::projector;
 use crate::state::{self, Key, SyncState};
-use crate::transaction::WriteTransaction;
 
 /// An event that the cloud has not confirmed yet.
 #[derive(Clone, PartialEq, Debug)]
@@ -157,7 +155,7 @@ impl Ledger {
     /// Whatever the store reports; nothing is changed then.
     pub fn join(&mut self, instance_id: &str, rewind_points: &[i64]) -> Result<()> {
         let queue = self.queue();
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         set_instance(&transaction, instance_id)?;
         state::set(&transaction, Key::CloudInstanceId, Some(instance_id))?;
         set_rewind_points(&transaction, rewind_points)?;
@@ -179,12 +177,11 @@ impl Ledger {
     /// # Errors
     /// Whatever the store reports; nothing is changed then.
     pub fn note_sync(&mut self, values: &[(Key, Option<String>)]) -> Result<()> {
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         for (key, value) in values {
             state::set(&transaction, *key, value.as_deref())?;
         }
         transaction.commit_log(None)?;
-        checkpoint::after_commit(&self.files.events, &self.files.paths.events);
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use super::settle::{advance_watermark, set_rewind_points};
 use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
 use crate::state::{self, Key};
-use crate::transaction::WriteTransaction;
 
 impl Ledger {
     /// The cloud lost rows above `point` (a rewind, or a restored backup): everything above becomes
@@ -17,7 +16,7 @@ impl Ledger {
     /// Whatever the store reports; nothing is changed then.
     pub fn rewind_to(&mut self, point: i64, rewind_points: &[i64]) -> Result<()> {
         let queue = self.queue();
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         let context = "make events unsettled again";
         let generation = state::number(&transaction, Key::Generation)?;
         transaction

@@ -6,13 +6,11 @@ use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 use super::{CloudRow, Outgoing, PullBasis, Settled};
-use crate::checkpoint;
 use crate::error::{OnConnection as _, Result};
 use crate::ledger::Ledger;
 use crate::log::{self, StoredEvent};
 use crate::state::{self, Key, SyncState};
 use crate::sum;
-use crate::transaction::WriteTransaction;
 
 impl Ledger {
     /// Takes a page of a pull over: rows in sequence, all above the cursor. One transaction.
@@ -31,7 +29,7 @@ impl Ledger {
     ) -> Result<Settled> {
         let queue = self.queue();
         let now = self.clock.now();
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         let before = SyncState::load(&transaction)?;
         let stands = PullBasis {
             joined: state::find(&transaction, Key::CloudInstanceId)?,
@@ -49,7 +47,7 @@ impl Ledger {
             rows.last()
                 .map_or(Ok(()), |last| save_cursor(&transaction, last))?;
             transaction.commit_log(None)?;
-            WriteTransaction::begin(&self.files.events)?
+            self.files.write_log()?
         } else {
             transaction
         };
@@ -89,7 +87,6 @@ impl Ledger {
         }
         state::set_number(&transaction, Key::ClockOffsetMs, clock_offset_ms)?;
         transaction.commit_log(None)?;
-        checkpoint::after_commit(&self.files.events, &self.files.paths.events);
         drop(queue);
         Ok(settled)
     }
@@ -100,7 +97,7 @@ impl Ledger {
     /// Whatever the store reports; nothing is changed then.
     pub fn quarantine(&mut self, event: &Outgoing, reason: &str) -> Result<()> {
         let now = self.clock.now();
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         let changed = transaction
             .execute(SETTLE_ASIDE, named_params! { ":rowid": event.event.rowid })
             .on(&transaction, "set an event aside")?;
@@ -133,7 +130,7 @@ impl Ledger {
     /// Whatever the store reports; nothing is changed then.
     pub fn retry_quarantined(&mut self) -> Result<u64> {
         let queue = self.queue();
-        let transaction = WriteTransaction::begin(&self.files.events)?;
+        let transaction = self.files.write_log()?;
         let context = "send again what was set aside";
         let waiting = transaction
             .execute(WAIT_AGAIN, [])
