@@ -4,9 +4,11 @@
 //! returning errors, and nothing is ever skipped: a test that needs a server either gets the real
 //! one or fails. Whatever is started ends with its value, and also when the test process is killed.
 
+pub mod counted;
 pub mod fuzz;
 pub mod home;
 mod listener;
+pub mod made_up;
 mod port;
 pub mod proxy;
 pub mod random;
@@ -17,6 +19,7 @@ pub mod strace;
 pub mod stub;
 pub mod tls;
 mod tools;
+pub mod words;
 
 use std::thread;
 use std::time::Duration;
