@@ -38,7 +38,7 @@ pub(crate) fn run(bench: &Bench) -> Section {
         let machine = bench.machine("commands", *tasks, Shape::Lived);
         line.extend(contestants(&machine, *tasks, rounds));
     }
-    let results = in_turn(rounds, &mut line);
+    let results = in_turn(bench, rounds, &mut line);
     report(bench, &results, sizes)
 }
 
@@ -154,7 +154,7 @@ fn report(bench: &Bench, results: &Results, sizes: &[u64]) -> Section {
             number(series.cpu()),
             number(series.over(nop)),
             number(series.cpu_over(nop)),
-            number(series.peak_mb()),
+            number(series.peak_mb),
         ]);
     }
     section.tables.push(table);
@@ -187,7 +187,7 @@ fn report(bench: &Bench, results: &Results, sizes: &[u64]) -> Section {
         .0
         .iter()
         .filter(|series| series.tasks == last)
-        .map(|series| series.peak_mb());
+        .map(|series| series.peak_mb);
     section.targets.extend([
         Target::at_most("P9", "the program, MB", size, 12.0),
         Target::at_most(
@@ -196,7 +196,7 @@ fn report(bench: &Bench, results: &Results, sizes: &[u64]) -> Section {
             peak.fold(0.0, f64::max),
             12.0,
         )
-        .with_floor(results.get("open2", None).peak_mb()),
+        .with_floor(results.get("open2", None).peak_mb),
     ]);
     section
 }

@@ -58,8 +58,8 @@ pub(crate) fn run(bench: &Bench) -> Section {
         }
     }
     report::progress("timing …");
-    let light = in_turn(rounds, &mut light);
-    let heavy = in_turn(heavy_rounds, &mut heavy);
+    let light = in_turn(bench, rounds, &mut light);
+    let heavy = in_turn(bench, heavy_rounds, &mut heavy);
     drop(clouds);
     report(&[light, heavy], sizes)
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(bench: &Bench) -> Section {
             }));
         }
     }
-    let results = in_turn(rounds, &mut line);
+    let results = in_turn(bench, rounds, &mut line);
     let nop = results.get("nop", None);
     let figures: Vec<Value> = results.0.iter().map(|series| series.json(nop)).collect();
     let title = format!("taskwarrior {version} with as many open tasks, in turn with hzl.");

@@ -39,7 +39,7 @@ pub(crate) fn run(bench: &Bench) -> Section {
         ));
         clouds.push((cloud, machine));
     }
-    let results = in_turn(rounds, &mut line);
+    let results = in_turn(bench, rounds, &mut line);
     let nop = results.get("nop", None);
     let figures: Vec<Value> = results.0.iter().map(|series| series.json(nop)).collect();
     let title =
@@ -58,7 +58,7 @@ pub(crate) fn run(bench: &Bench) -> Section {
             number(series.p99()),
             number(series.cpu()),
             number(series.over(nop)),
-            number(series.peak_mb()),
+            number(series.peak_mb),
         ]);
     }
     let mut section = Section::new("sync", json!(figures));

@@ -21,7 +21,6 @@ use crate::timing;
 struct Work {
     name: &'static str,
     seconds: Vec<f64>,
-    peak_mb: f64,
 }
 
 impl Work {
@@ -29,14 +28,11 @@ impl Work {
         Self {
             name,
             seconds: vec![],
-            peak_mb: 0.0,
         }
     }
 
     fn time(&mut self, command: &mut Command) {
-        let sample = timing::run(command);
-        self.seconds.push(sample.wall_us / 1e6);
-        self.peak_mb = self.peak_mb.max(sample.peak_kb / 1024.0);
+        self.seconds.push(timing::run(command).wall_us / 1e6);
     }
 }
 
@@ -83,13 +79,7 @@ pub(crate) fn run(bench: &Bench) -> Section {
             "the pull brought all"
         );
     }
-    let header = [
-        "Work",
-        "Seconds",
-        "Events/s",
-        "× fold and bulk insert",
-        "Peak MB",
-    ];
+    let header = ["Work", "Seconds", "Events/s", "× fold and bulk insert"];
     let title = format!(
         "{} events of {} tasks, median of {rounds} rounds.",
         number(events),
@@ -105,11 +95,10 @@ pub(crate) fn run(bench: &Bench) -> Section {
             number(seconds),
             number(events / seconds),
             number(ratio),
-            number(work.peak_mb),
         ]);
         figures.push(json!({
             "work": work.name, "events": events, "seconds": work.seconds, "events_per_s": events / seconds,
-            "over_fold": ratio, "peak_mb": work.peak_mb,
+            "over_fold": ratio,
         }));
     }
     let mut section = Section::new("throughput", json!(figures));

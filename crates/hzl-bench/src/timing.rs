@@ -11,6 +11,7 @@ use wait4::Wait4 as _;
 use crate::statistics::median;
 use crate::statistics::median_ratio;
 use crate::statistics::percentile;
+use crate::stores::Bench;
 
 /// What one run cost.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +20,6 @@ pub(crate) struct Sample {
     pub(crate) wall_us: f64,
     /// User and system.
     pub(crate) cpu_us: f64,
-    pub(crate) peak_kb: f64,
 }
 
 /// Runs a program to its end; it must succeed. What it prints is thrown away.
@@ -44,8 +44,34 @@ pub(crate) fn run(command: &mut Command) -> Sample {
     Sample {
         wall_us: wall.as_secs_f64() * 1e6,
         cpu_us: cpu.as_secs_f64() * 1e6,
-        peak_kb: used.rusage.maxrss as f64 / 1024.0,
     }
+}
+
+/// Runs a program to its end, and returns how much memory it had at most, in MB.
+///
+/// The kernel counts what a process had before it became another program, so a small one has to start it: the
+/// benchmark itself is larger than most of what it measures.
+#[track_caller]
+pub(crate) fn peak_mb(bench: &Bench, command: &Command) -> f64 {
+    let mut small = Command::new(bench.program("floor"));
+    small
+        .arg("peak")
+        .arg(command.get_program())
+        .args(command.get_args());
+    // All of ours have an environment of their own, or that of the benchmark and more.
+    small.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let output = small
+        .stdin(Stdio::null())
+        .output()
+        .expect("the yardsticks were built");
+    assert!(output.status.success(), "{command:?} failed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let bytes: f64 = text.trim().parse().expect("the peak is a number");
+    bytes / 1e6
 }
 
 /// A program that takes its turn.
@@ -76,6 +102,7 @@ pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) tasks: Option<u64>,
     samples: Vec<Sample>,
+    pub(crate) peak_mb: f64,
 }
 
 impl Series {
@@ -93,10 +120,6 @@ impl Series {
 
     pub(crate) fn cpu(&self) -> f64 {
         median(&self.column(|sample| sample.cpu_us))
-    }
-
-    pub(crate) fn peak_mb(&self) -> f64 {
-        percentile(&self.column(|sample| sample.peak_kb), 1.0) / 1024.0
     }
 
     /// Times as long as the yardstick, round by round.
@@ -123,7 +146,7 @@ impl Series {
             "wall_us_p50": self.wall(),
             "wall_us_p99": self.p99(),
             "cpu_us_p50": self.cpu(),
-            "peak_mb": self.peak_mb(),
+            "peak_mb": self.peak_mb,
             "wall_over_nop": self.over(yardstick),
             "cpu_over_nop": self.cpu_over(yardstick),
         })
@@ -143,21 +166,24 @@ impl Results {
     }
 }
 
-/// Lets all run in turn, as often as said, after one round that does not count.
-pub(crate) fn in_turn(rounds: usize, contestants: &mut [Contestant<'_>]) -> Results {
+/// Lets all run in turn, as often as said, after one round that only shows how much memory they take.
+pub(crate) fn in_turn(bench: &Bench, rounds: usize, contestants: &mut [Contestant<'_>]) -> Results {
     let mut results: Vec<Series> = contestants
         .iter()
         .map(|contestant| Series {
             name: contestant.name.clone(),
             tasks: contestant.tasks,
             samples: vec![],
+            peak_mb: 0.0,
         })
         .collect();
     for round in 0..=rounds {
         for (contestant, series) in contestants.iter_mut().zip(&mut results) {
-            let sample = run(&mut (contestant.command)(round));
-            if round > 0 {
-                series.samples.push(sample);
+            let mut command = (contestant.command)(round);
+            if round == 0 {
+                series.peak_mb = peak_mb(bench, &command);
+            } else {
+                series.samples.push(run(&mut command));
             }
         }
     }

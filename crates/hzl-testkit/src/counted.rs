@@ -9,6 +9,7 @@
 //! Each case begins with the same files, so it makes the same calls each time.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::json;
 
@@ -45,7 +46,7 @@ pub struct Case {
     pub name: &'static str,
     /// Whether it writes an event.
     pub writes: bool,
-    home: Home,
+    home: Rc<Home>,
     arguments: Vec<String>,
 }
 
@@ -103,8 +104,10 @@ impl Case {
     #[must_use]
     #[track_caller]
     pub fn count(&self) -> Counts {
-        let home = self.home();
-        let (_, by_name) = strace::tally(self.call(&home));
+        let (_, by_name) = match self.writes {
+            true => strace::tally(self.call(&self.home())),
+            false => strace::tally(self.call(&self.home)),
+        };
         Counts { by_name }
     }
 }
@@ -120,41 +123,40 @@ impl Case {
 /// When the store is not so.
 #[must_use]
 pub fn cases(home: &Home) -> Vec<Case> {
-    let home = home.duplicate();
-    let held = home.json(&["task", "list", "-s", "in_progress", "--limit", "1"]);
+    let fresh = Rc::new(home.duplicate());
+    let held = fresh.json(&["task", "list", "-s", "in_progress", "--limit", "1"]);
     let id = held["tasks"][0]["task_id"].as_str();
     let id = id.expect("a task is in work");
+    let in_use = Rc::new(fresh.duplicate());
+    in_use.json(&["task", "comment", id, "It goes on"]);
     let rare = Words::new().ranked(RARE).to_owned();
-    let case = |name, writes, arguments: &[&str]| Case {
+    let case = |home: &Rc<Home>, name, writes, arguments: &[&str]| Case {
         name,
         writes,
-        home: home.duplicate(),
+        home: Rc::clone(home),
         arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
     };
+    let read = |name, arguments: &[&str]| case(&fresh, name, false, arguments);
+    let write = |name, arguments: &[&str]| case(&in_use, name, true, arguments);
+    let few = ["--limit", "20"];
     let add = ["task", "add", "Write it down", "-P", "web", "-s", "ready"];
-    let reads: [(&str, &[&str]); 5] = [
-        ("task show", &["task", "show", id]),
-        ("task list", &["task", "list", "--limit", "20"]),
-        (
+    vec![
+        read("task show", &["task", "show", id]),
+        read("task list", &[&["task", "list"], &few[..]].concat()),
+        read(
             "task list --available",
-            &["task", "list", "--available", "--limit", "20"],
+            &[&["task", "list", "--available"], &few[..]].concat(),
         ),
-        ("task search", &["task", "search", &rare]),
-        ("status", &["status"]),
-    ];
-    let writes: [(&str, &[&str]); 3] = [
-        ("task add", &add),
-        (
+        read("task search", &["task", "search", &rare]),
+        read("status", &["status"]),
+        case(&fresh, "task add, the first after a checkpoint", true, &add),
+        write("task add", &add),
+        write(
             "task claim --next",
             &["task", "claim", "--next", "--agent", "ada"],
         ),
-        ("task complete", &["task", "complete", id]),
-    ];
-    let reads = reads.map(|(name, words)| case(name, false, words));
-    let first = case("task add, the first after a checkpoint", true, &add);
-    home.json(&["task", "comment", id, "It goes on"]);
-    let writes = writes.map(|(name, words)| case(name, true, words));
-    reads.into_iter().chain([first]).chain(writes).collect()
+        write("task complete", &["task", "complete", id]),
+    ]
 }
 
 /// A sync, as a proxy before a real server sees it.
