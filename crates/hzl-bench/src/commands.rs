@@ -23,7 +23,7 @@ const READS: [&str; 3] = ["task show", "task list", "task list --available"];
 const WRITES: [&str; 3] = ["task add", "task claim --next", "task complete"];
 
 pub(crate) fn run(bench: &Bench) -> Section {
-    let rounds = bench.choose(40, 150, 300);
+    let rounds = bench.choose(40, 100, 300);
     let pair = bench.fresh("pair");
     bench.prepare(&["init"], &pair);
     let mut line = vec![bench.nop()];

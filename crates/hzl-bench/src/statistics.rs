@@ -64,12 +64,16 @@ impl Growth {
         let mut known = f64::INFINITY;
         let mut linear_share = 0.0;
         let largest = points.iter().map(|(size, _)| *size).fold(1.0, f64::max);
-        for terms in [
-            &[Fixed][..],
+        // Those that say least come first, and stay unless another explains more.
+        let forms: [&[Term]; 6] = [
+            &[Fixed],
             &[Fixed, Log],
+            &[Log],
             &[Fixed, Linear],
+            &[Linear],
             &[Fixed, Log, Linear],
-        ] {
+        ];
+        for terms in forms {
             let Some(factors) = fit(points, terms) else {
                 continue;
             };
@@ -90,11 +94,9 @@ impl Growth {
                 .sum();
             if error < known * WORTH {
                 known = error;
-                let linear = terms
-                    .iter()
-                    .zip(&factors)
-                    .filter(|(term, _)| **term == Linear);
-                linear_share = linear.map(|pair| part(pair, largest)).sum::<f64>() / value(largest);
+                let at = terms.iter().position(|term| *term == Linear);
+                let linear = at.map_or(0.0, |at| factors[at] * largest);
+                linear_share = linear / value(largest);
             }
         }
         let ends = points.first().zip(points.last());
@@ -182,5 +184,6 @@ mod tests {
         assert!(!growth(|size| 2.0 + size.ln() / 5.0).is_fast());
         assert!(growth(|size| 4.0 + size / 1e5).is_fast());
         assert!(growth(|size| size / 100.0).is_fast());
+        assert!(growth(|size| size.powf(1.1)).is_fast());
     }
 }
