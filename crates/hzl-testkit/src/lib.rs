@@ -4,10 +4,12 @@
 //! returning errors, and nothing is ever skipped: a test that needs a server either gets the real
 //! one or fails. Whatever is started ends with its value, and also when the test process is killed.
 
+pub mod counted;
 pub mod dns;
 pub mod fuzz;
 pub mod home;
 mod listener;
+pub mod made_up;
 pub mod port;
 pub mod proxy;
 pub mod random;
@@ -18,6 +20,7 @@ pub mod strace;
 pub mod stub;
 pub mod tls;
 mod tools;
+pub mod words;
 
 use std::thread;
 use std::time::Duration;

@@ -103,31 +103,55 @@ pub fn calls(call: Call, home: &Home) -> (Run, Vec<SystemCall>) {
     (run, calls)
 }
 
+/// Carries out a call, which must succeed, and returns how often it made each system call, in all its threads and
+/// from its first one on.
+///
+/// # Panics
+///
+/// When there is no strace.
+#[track_caller]
+pub fn tally(call: Call) -> (Run, BTreeMap<String, u32>) {
+    let output = Output::new();
+    let run = call
+        .under(words(&["-f", "-o"], output.path(), &["-e", "signal=none"]))
+        .run();
+    assert_eq!(run.exit, 0, "unexpected exit code\n{run}");
+    let mut counts = BTreeMap::new();
+    for line in output.read().lines() {
+        if let Some((_, name)) = begun(line) {
+            *counts.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    (run, counts)
+}
+
+/// Returns thread and name of the system call that begins in this line of a trace, if one does.
+fn begun(line: &str) -> Option<(&str, &str)> {
+    let (thread, rest) = line.split_once(char::is_whitespace)?;
+    let (name, _) = rest.trim_start().split_once('(')?;
+    // Otherwise it is the second half of an interrupted line, or an exit.
+    let is_name = name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
+    is_name.then_some((thread, name))
+}
+
 /// Reads a trace: the calls from the first line on that contains `mark`.
 fn in_order(trace: &str, mark: &str) -> Vec<SystemCall> {
     let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     let mut calls = vec![];
-    let mut begun = false;
+    let mut counting = false;
     for line in trace.lines() {
-        let Some((thread, rest)) = line.split_once(char::is_whitespace) else {
+        let Some((thread, name)) = begun(line) else {
             continue;
         };
-        let rest = rest.trim_start();
-        let Some((name, _)) = rest.split_once('(') else {
-            continue;
-        };
-        if !name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_') {
-            continue; // the second half of an interrupted line, an exit
-        }
         let nth = counts.entry((thread, name)).or_default();
         *nth += 1;
         // The name of the program stands in execve, and the home is not in it.
-        begun = begun || name != "execve" && rest.contains(mark);
+        counting = counting || name != "execve" && line.contains(mark);
         let call = SystemCall {
             name: name.to_owned(),
             nth: *nth,
         };
-        if begun && !calls.contains(&call) {
+        if counting && !calls.contains(&call) {
             calls.push(call);
         }
     }
@@ -261,6 +285,17 @@ mod tests {
         assert_eq!(run.stdout, "a\n");
         assert!(seen.iter().any(|call| call.name == "openat"), "{seen:?}");
         assert!(!seen.iter().any(|call| call.name == "execve"), "{seen:?}");
+    }
+
+    #[test]
+    fn calls_are_tallied_by_name() {
+        let (_home, call) = shell("echo a; echo b");
+        let (run, counts) = tally(call);
+        assert_eq!(run.stdout, "a\nb\n");
+        assert_eq!(
+            (counts.get("write"), counts.get("execve")),
+            (Some(&2), Some(&1))
+        );
     }
 
     #[test]

@@ -9,9 +9,14 @@ use rusqlite::named_params;
 use super::Projector;
 use crate::error::{OnConnection as _, Result};
 
+const ROW: &str = "
+    select id from p_tasks where task_id = :task_id";
+
+/// Not `insert … select`: that may be many rows, so SQLite begins a savepoint for it, and FTS5 writes what it has
+/// gathered at each savepoint (measured: a quarter of a rebuild).
 const ADD: &str = "
     insert into p_search (rowid, title, description, tags)
-    select id, :title, :description, :tags from p_tasks where task_id = :task_id";
+    values (:row, :title, :description, :tags)";
 
 const REMOVE: &str = "
     delete from p_search where rowid = (select id from p_tasks where task_id = :task_id)";
@@ -38,19 +43,23 @@ impl Projector<'_> {
     }
 
     fn add_to_index(&self, task_id: &TaskId, task: &Task) -> Result<()> {
-        let mut statement = self
-            .conn
-            .prepare_cached(ADD)
-            .on(self.conn, "index a task")?;
+        let context = "index a task";
+        let mut statement = self.conn.prepare_cached(ROW).on(self.conn, context)?;
+        let row: i64 = statement
+            .query_row(named_params! { ":task_id": task_id.as_str() }, |row| {
+                row.get(0)
+            })
+            .on(self.conn, context)?;
+        let mut statement = self.conn.prepare_cached(ADD).on(self.conn, context)?;
         statement
             .execute(named_params! {
-                ":task_id": task_id.as_str(),
+                ":row": row,
                 ":title": task.title,
                 ":description": task.description,
                 ":tags": task.tags.join("\n"),
             })
-            .on(self.conn, "index a task")?;
-        Ok(())
+            .on(self.conn, context)
+            .map(drop)
     }
 }
 

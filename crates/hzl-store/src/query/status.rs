@@ -28,12 +28,17 @@ pub struct SyncStatus {
     pub last_error: Option<String>,
     /// The cloud takes no writes from this token.
     pub is_pull_only: bool,
-    /// Events that the cloud has not confirmed.
-    pub pending: u64,
-    /// When the first of them was written.
-    pub pending_since: Option<Timestamp>,
     /// Events that were set aside.
     pub quarantined: u64,
+}
+
+/// What waits to be sent.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Pending {
+    /// Events that the cloud has not confirmed.
+    pub count: u64,
+    /// When the first of them was written.
+    pub since: Option<Timestamp>,
 }
 
 /// Loads it.
@@ -46,7 +51,6 @@ pub fn load(events: &Connection) -> Result<SyncStatus> {
         let millis = state::find(events, key)?.and_then(|text| text.parse().ok());
         Ok(millis.map(Timestamp::from_millis))
     };
-    let (pending, pending_since) = load_pending(events)?;
     Ok(SyncStatus {
         instance_id: state::instance_id(events)?,
         device: known.device,
@@ -56,8 +60,6 @@ pub fn load(events: &Connection) -> Result<SyncStatus> {
         last_attempt_at: time(Key::LastAttemptAtMs)?,
         last_error: state::find(events, Key::LastError)?,
         is_pull_only: state::number(events, Key::PullOnly)? != 0,
-        pending,
-        pending_since,
         quarantined: count_quarantined(events)?,
     })
 }
@@ -71,7 +73,11 @@ const PENDING: &str = "
 const TIMESTAMP_AT: &str = "
     select timestamp from events where id = :rowid";
 
-fn load_pending(events: &Connection) -> Result<(u64, Option<Timestamp>)> {
+/// Loads what waits to be sent. In a ledger that was never synced these are all events, and each is looked at.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn load_pending(events: &Connection) -> Result<Pending> {
     let context = "count pending events";
     let settled = state::number(events, Key::SettledRowid)?;
     let (count, first): (i64, Option<i64>) = events
@@ -86,7 +92,10 @@ fn load_pending(events: &Connection) -> Result<(u64, Option<Timestamp>)> {
         .optional()
         .on(events, context)?;
     let since = since.as_deref().and_then(Timestamp::parse);
-    Ok((u64::try_from(count).unwrap_or(0), since))
+    Ok(Pending {
+        count: u64::try_from(count).unwrap_or(0),
+        since,
+    })
 }
 
 const QUARANTINED: &str = "

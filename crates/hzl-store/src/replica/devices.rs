@@ -53,7 +53,7 @@ impl Ledger {
         let of_log = ReadTransaction::begin(log)?;
         let cursor_seq = state::number(log, Key::CursorSeq)?;
         let is_settled = catch_up::is_current(log, cache)?
-            && super::count_pending(log)? == 0
+            && !super::outgoing::has_pending(log)?
             && !has_set_aside(log)?;
         drop((of_log, of_cache));
         Ok(SettledState {

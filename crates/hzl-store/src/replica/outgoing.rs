@@ -215,6 +215,27 @@ pub fn count_pending(log: &Connection) -> Result<u64> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
+const ANY_PENDING: &str = "
+    select exists (
+      select 1 from events e
+       where e.id > :settled
+         and not exists (select 1 from event_sync s where s.event_rowid = e.id)
+    )";
+
+/// Tells whether [`count_pending`] is more than 0, without looking at all that waits.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub(super) fn has_pending(log: &Connection) -> Result<bool> {
+    let settled = state::number(log, Key::SettledRowid)?;
+    let mut statement = log
+        .prepare_cached(ANY_PENDING)
+        .on(log, "look for events to push")?;
+    statement
+        .query_row(named_params! { ":settled": settled }, |row| row.get(0))
+        .on(log, "look for events to push")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,7 +81,10 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let database = ctx.database()?;
     // Where nothing is synced and never was, nothing waits to be sent.
     let is_shared = target.is_some() || sync.cloud_instance_id.is_some();
-    let pending_events = if is_shared { sync.pending } else { 0 };
+    let pending = match is_shared {
+        true => status::load_pending(&ledger.files().events)?,
+        false => status::Pending::default(),
+    };
     // A failure at another address says nothing about this one.
     let is_of_target = match &cloud {
         Some(cloud) => session::was_tried(&ledger, cloud)?,
@@ -101,9 +104,9 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
             .filter(|_| is_of_target)
             .map(last_error),
         last_sync_frame_no: (sync.cursor_seq > 0).then_some(sync.cursor_seq),
-        dirty_since: text(sync.pending_since.filter(|_| pending_events > 0)),
-        local_changes: pending_events > 0,
-        pending_events,
+        dirty_since: text(pending.since),
+        local_changes: pending.count > 0,
+        pending_events: pending.count,
         conflicts,
         quarantined: sync.quarantined,
         policy: policy_name(policy.unwrap_or(SyncPolicy::Opportunistic)),

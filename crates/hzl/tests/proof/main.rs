@@ -6,6 +6,7 @@
 
 mod bombs;
 mod claims;
+mod counts;
 mod crowd;
 mod damage;
 mod kills;
