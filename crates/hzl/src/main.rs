@@ -31,6 +31,11 @@ mod usage;
 mod values;
 mod watch;
 
+/// The allocator of musl takes as long as all the rest of a short command; SQLite uses this one too.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     app::main()
 }
