@@ -278,8 +278,14 @@ fn apply_appended(
     for (task_id, placed) in by_task {
         let stored = find_task(cache, task_id)?;
         if stored.is_none() {
-            // New, or deleted before: its own events tell.
-            refold(events, &mut projector, state, task_id, context)?;
+            if log::has_event_of_task(events, task_id, rowid)? {
+                // Deleted before, or noted on before it was there: its own events tell.
+                refold(events, &mut projector, state, task_id, context)?;
+            } else {
+                let placed: Vec<PlacedEvent> = placed.into_iter().cloned().collect();
+                let fold = TaskFold::of(&placed, context);
+                projector.store_task(task_id, &fold, Mode::Fresh, &projects)?;
+            }
             continue;
         }
         let mut fold = TaskFold::resume(stored.map(|stored| stored.task));

@@ -121,6 +121,25 @@ pub fn last_own_timestamp(conn: &Connection, device: &DeviceId) -> Result<Timest
         .unwrap_or_default())
 }
 
+const OF_TASK_UP_TO: &str = "
+    select exists (select 1 from events where task_id = :task_id and id <= :rowid)";
+
+/// Tells whether a task has events up to this row.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub(crate) fn has_event_of_task(conn: &Connection, task_id: &TaskId, rowid: i64) -> Result<bool> {
+    let mut statement = conn
+        .prepare_cached(OF_TASK_UP_TO)
+        .on(conn, "read the event log")?;
+    statement
+        .query_row(
+            named_params! { ":task_id": task_id.as_str(), ":rowid": rowid },
+            |row| row.get(0),
+        )
+        .on(conn, "read the event log")
+}
+
 const EVENT_ID_AT: &str = "
     select event_id from events where id = :rowid";
 

@@ -6,6 +6,7 @@
 //! rebuild from scratch would make of the same events.
 
 mod aside;
+mod counts;
 mod edges;
 mod notes;
 mod parents;
@@ -49,7 +50,7 @@ pub enum Mode {
     Append,
     /// The fold began from nothing: whatever is stored of the task goes.
     Replace,
-    /// As `Replace`, and nothing is stored of any task.
+    /// Nothing is stored of the task.
     Fresh,
 }
 
@@ -65,6 +66,8 @@ pub struct Projector<'conn> {
     changed_edges: BTreeSet<TaskId>,
     /// Nothing was stored before: the end state is settled for all at once.
     fresh: bool,
+    /// Names of tasks have changed: they are counted anew.
+    is_renamed: bool,
     /// Definitions of indexes that are to be made again.
     aside: Vec<String>,
 }
@@ -85,6 +88,7 @@ impl<'conn> Projector<'conn> {
             changed_children: BTreeSet::new(),
             changed_edges: BTreeSet::new(),
             fresh: false,
+            is_renamed: false,
             aside: vec![],
         })
     }
@@ -121,7 +125,7 @@ impl<'conn> Projector<'conn> {
         if is_planted(Bug::ProjectionSkipsOne) && !self.fresh && skips(fold) {
             return Ok(());
         }
-        if !self.fresh && (mode == Mode::Replace || fold.tombstone.is_some()) {
+        if mode == Mode::Replace || (mode == Mode::Append && fold.tombstone.is_some()) {
             self.remove_notes(task_id)?;
             self.remove_conflicts(task_id)?;
         }
@@ -151,6 +155,9 @@ impl<'conn> Projector<'conn> {
         } else {
             self.settle_parents()?;
             self.settle_edges()?;
+        }
+        if self.fresh || self.is_renamed {
+            self.count_all()?;
         }
         let conn = self.conn;
         set_meta(conn, "state_sum", &self.sum.to_bytes().to_vec())?;
@@ -230,8 +237,9 @@ pub(crate) fn forget_everything(cache: &Connection) -> Result<()> {
     projector.run("delete from p_meta", "empty the projections")
 }
 
-const CLEAR: [&str; 8] = [
+const CLEAR: [&str; 9] = [
     "delete from p_tasks",
+    "delete from p_counts",
     "delete from p_tags",
     "insert into p_search (p_search) values ('delete-all')",
     "delete from p_edges",

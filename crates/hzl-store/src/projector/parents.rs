@@ -51,7 +51,12 @@ impl Projector<'_> {
         let mut affected: BTreeSet<TaskId> = &self.changed_parent | &self.changed_existence;
         let mut recount = std::mem::take(&mut self.changed_children);
         for task_id in affected.clone() {
-            affected.extend(self.task_ids(CHILDREN_OF, &task_id)?);
+            let children = self.task_ids(CHILDREN_OF, &task_id)?;
+            if !children.is_empty() {
+                // It appeared, and they may have been waiting for it.
+                recount.insert(task_id);
+            }
+            affected.extend(children);
         }
         for task_id in &affected {
             self.remove_conflicts_where(REMOVE_INVALID, task_id.as_str())?;
@@ -72,8 +77,6 @@ impl Projector<'_> {
                 recount.extend(parent_id);
             }
         }
-        // A task that appeared may already have subtasks that were waiting for it.
-        recount.extend(self.changed_existence.iter().cloned());
         recount
             .iter()
             .try_for_each(|task_id| self.execute_for(COUNT_CHILDREN, task_id))

@@ -77,6 +77,7 @@ impl Projector<'_> {
             if name.as_str() == old {
                 continue;
             }
+            self.is_renamed = true;
             let mut statement = self
                 .conn
                 .prepare_cached(NAME_TASKS)

@@ -118,8 +118,9 @@ pub(crate) fn json_column<T: DeserializeOwned>(
     })
 }
 
-const UPSERT: &str = "
-    insert into p_tasks
+macro_rules! insert {
+    () => {
+        "    insert into p_tasks
       (task_id, title, project, project_identity, status, parent_raw, description, links, tags,
        priority, due_at, due_at_ms, metadata, stale_after_minutes, claimed_at, agent, route,
        progress, lease_until, terminal_at, created_at, updated_at, claim_id, memory, digest)
@@ -127,7 +128,15 @@ const UPSERT: &str = "
       (:task_id, :title, :project, :project_identity, :status, :parent_raw, :description, :links,
        :tags, :priority, :due_at, :due_at_ms, :metadata, :stale_after_minutes, :claimed_at, :agent,
        :route, :progress, :lease_until, :terminal_at, :created_at, :updated_at,
-       :claim_id, :memory, :digest)
+       :claim_id, :memory, :digest)"
+    };
+}
+
+const INSERT: &str = insert!();
+
+const UPSERT: &str = concat!(
+    insert!(),
+    "
     on conflict (task_id) do update set
        title = excluded.title, project = excluded.project,
        project_identity = excluded.project_identity, status = excluded.status,
@@ -138,7 +147,8 @@ const UPSERT: &str = "
        agent = excluded.agent, route = excluded.route, progress = excluded.progress,
        lease_until = excluded.lease_until, terminal_at = excluded.terminal_at,
        created_at = excluded.created_at, updated_at = excluded.updated_at,
-       claim_id = excluded.claim_id, memory = excluded.memory, digest = excluded.digest";
+       claim_id = excluded.claim_id, memory = excluded.memory, digest = excluded.digest"
+);
 
 const REMOVE: &str = "
     delete from p_tasks where task_id = :task_id";
@@ -193,10 +203,20 @@ impl Projector<'_> {
                     || projects.name_of(&task.project),
                     |old| old.project.clone(),
                 );
-                self.upsert(task, project.as_str(), digest)?;
+                let was = before
+                    .as_ref()
+                    .map(|old| (old.project.as_str(), old.task.status.name()));
+                self.count(was, Some((project.as_str(), task.status.name())))?;
+                let put = if before.is_none() { INSERT } else { UPSERT };
+                self.put_task(put, task, project.as_str(), digest)?;
             }
-            None if before.is_some() => self.execute_for(REMOVE, task_id)?,
-            None => {}
+            None => {
+                if let Some(old) = &before {
+                    let was = (old.project.as_str(), old.task.status.name());
+                    self.count(Some(was), None)?;
+                    self.execute_for(REMOVE, task_id)?;
+                }
+            }
         }
         self.index(old, task)?;
         let no_tags: &[String] = &[];
@@ -208,10 +228,10 @@ impl Projector<'_> {
         Ok(())
     }
 
-    fn upsert(&mut self, task: &Task, project: &str, digest: StateSum) -> Result<()> {
+    fn put_task(&self, sql: &str, task: &Task, project: &str, digest: StateSum) -> Result<()> {
         let mut statement = self
             .conn
-            .prepare_cached(UPSERT)
+            .prepare_cached(sql)
             .on(self.conn, "store a task")?;
         statement
             .execute(named_params! {

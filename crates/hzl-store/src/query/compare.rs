@@ -77,8 +77,16 @@ const fn table(name: &'static str, subject: &'static str, key: &'static str) -> 
     }
 }
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     table("p_tasks", "task_id", "task_id"),
+    Table {
+        name: "p_counts",
+        // Where there were tasks and are none, a 0 stays.
+        source: "(select * from main.p_counts where tasks <> 0)",
+        subject: "project",
+        key: "project || char(10) || status",
+        columns: None,
+    },
     table("p_tags", "task_id", "task_id || char(10) || tag"),
     table("p_edges", "task_id", "task_id || ' ' || depends_on_id"),
     table("p_comments", "task_id", "task_id || ' ' || event_id"),

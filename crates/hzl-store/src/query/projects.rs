@@ -54,17 +54,18 @@ impl StatusCounts {
 const LIST: &str = "
     with counts as (
       select project,
-             sum(status = 'backlog') as backlog, sum(status = 'ready') as ready,
-             sum(status = 'in_progress') as in_progress, sum(status = 'blocked') as blocked,
-             sum(status = 'done') as done, sum(status = 'archived') as archived,
-             min(created_at) as first_at
-        from p_tasks group by project),
+             sum(tasks * (status = 'backlog')) as backlog, sum(tasks * (status = 'ready')) as ready,
+             sum(tasks * (status = 'in_progress')) as in_progress,
+             sum(tasks * (status = 'blocked')) as blocked,
+             sum(tasks * (status = 'done')) as done, sum(tasks * (status = 'archived')) as archived
+        from p_counts group by project),
     names as (
       select name from p_projects where is_deleted = 0
       union
       select project from counts where backlog + ready + in_progress + blocked + done > 0)
     select n.name, p.description, coalesce(p.is_protected, 0),
-           coalesce(p.created_at, c.first_at, 0),
+           coalesce(p.created_at,
+                    (select min(created_at) from p_tasks t where t.project = n.name), 0),
            coalesce(c.backlog, 0), coalesce(c.ready, 0), coalesce(c.in_progress, 0),
            coalesce(c.blocked, 0), coalesce(c.done, 0), coalesce(c.archived, 0)
       from names n
@@ -87,14 +88,16 @@ pub fn list(cache: &Connection) -> Result<Vec<ProjectView>> {
 
 const FIND: &str = "
     with counts as (
-      select count(*) as n,
-             sum(status = 'backlog') as backlog, sum(status = 'ready') as ready,
-             sum(status = 'in_progress') as in_progress, sum(status = 'blocked') as blocked,
-             sum(status = 'done') as done, sum(status = 'archived') as archived,
-             min(created_at) as first_at
-        from p_tasks where project = :name)
+      select coalesce(sum(tasks), 0) as n,
+             sum(tasks * (status = 'backlog')) as backlog, sum(tasks * (status = 'ready')) as ready,
+             sum(tasks * (status = 'in_progress')) as in_progress,
+             sum(tasks * (status = 'blocked')) as blocked,
+             sum(tasks * (status = 'done')) as done,
+             coalesce(sum(tasks * (status = 'archived')), 0) as archived
+        from p_counts where project = :name)
     select :name, p.description, coalesce(p.is_protected, 0),
-           coalesce(p.created_at, c.first_at, 0),
+           coalesce(p.created_at,
+                    (select min(created_at) from p_tasks t where t.project = :name), 0),
            coalesce(c.backlog, 0), coalesce(c.ready, 0), coalesce(c.in_progress, 0),
            coalesce(c.blocked, 0), coalesce(c.done, 0), coalesce(c.archived, 0)
       from counts c

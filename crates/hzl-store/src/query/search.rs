@@ -61,6 +61,10 @@ const COUNT: &str = "
      where s.p_search match :words
        and (:project is null or t.project = :project) and (:status is null or t.status = :status)";
 
+const COUNT_ALL: &str = "
+    select count(*) from p_search where p_search match :words
+       and :project is null and :status is null";
+
 /// Searches tasks; a text without words finds nothing.
 ///
 /// # Errors
@@ -83,7 +87,9 @@ pub fn search(cache: &Connection, text: &str, filter: &SearchFilter, limit: u32)
         .on(cache, context)?
         .collect::<rusqlite::Result<Vec<_>>>()
         .on(cache, context)?;
-    let mut statement = cache.prepare_cached(COUNT).on(cache, context)?;
+    let is_filtered = filter.project.is_some() || filter.status.is_some();
+    let count = if is_filtered { COUNT } else { COUNT_ALL };
+    let mut statement = cache.prepare_cached(count).on(cache, context)?;
     let total = statement
         .query_row(
             named_params! { ":words": words, ":project": filter.project, ":status": status },

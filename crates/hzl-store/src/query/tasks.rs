@@ -139,8 +139,13 @@ pub struct Page {
 /// Whatever SQLite reports.
 pub fn list(cache: &Connection, filter: &ListFilter, offset: u64, limit: u64) -> Result<Page> {
     let (conditions, values) = list_conditions(filter);
+    let index = if filter.available && filter.is_of_all() {
+        "indexed by p_available"
+    } else {
+        ""
+    };
     let sql = format!(
-        "select {} from p_tasks where {conditions}
+        "select {} from p_tasks {index} where {conditions}
           order by priority desc, created_at, task_id limit {limit} offset {offset}",
         task_columns!()
     );
@@ -150,8 +155,12 @@ pub fn list(cache: &Connection, filter: &ListFilter, offset: u64, limit: u64) ->
         .on(cache, "list tasks")?
         .collect::<rusqlite::Result<Vec<_>>>()
         .on(cache, "list tasks")?;
-    let sql = format!("select count(*) from p_tasks where {conditions}");
-    let mut statement = cache.prepare_cached(&sql).on(cache, "count tasks")?;
+    let count = if filter.is_counted() {
+        format!("select coalesce(sum(tasks), 0) from p_counts where {conditions}")
+    } else {
+        format!("select count(*) from p_tasks {index} where {conditions}")
+    };
+    let mut statement = cache.prepare_cached(&count).on(cache, "count tasks")?;
     let total: i64 = statement
         .query_row(params_from_iter(&values), |row| row.get(0))
         .on(cache, "count tasks")?;
@@ -159,6 +168,18 @@ pub fn list(cache: &Connection, filter: &ListFilter, offset: u64, limit: u64) ->
         tasks,
         total: u64::try_from(total).unwrap_or(0),
     })
+}
+
+impl ListFilter {
+    /// Whether tasks are counted that way already.
+    fn is_counted(&self) -> bool {
+        self.is_of_all() && !self.available
+    }
+
+    /// Whether nothing but project, status and availability matters.
+    fn is_of_all(&self) -> bool {
+        self.agent.is_none() && self.agent_pattern.is_none() && self.parent.is_none() && !self.root
+    }
 }
 
 fn list_conditions(filter: &ListFilter) -> (String, Vec<Value>) {

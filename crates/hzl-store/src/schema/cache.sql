@@ -66,6 +66,17 @@ create index p_tasks_parent_raw on p_tasks (parent_raw) where parent_raw is not 
 create index p_tasks_parent on p_tasks (parent_id) where parent_id is not null;
 create index p_tasks_identity on p_tasks (project_identity);
 
+-- What can be claimed, in the order of lists.
+create index p_available on p_tasks (priority desc, created_at, task_id)
+  where status = 'ready' and open_deps = 0 and child_count = 0;
+
+create table p_counts (
+  project text not null,
+  status text not null,
+  tasks integer not null,
+  primary key (project, status)
+) without rowid;
+
 create table p_tags (
   tag text not null,
   task_id text not null,

@@ -84,6 +84,12 @@ fn each_row_that_was_tampered_with_is_found() {
             &second,
         ),
         (
+            "p_counts",
+            "update p_counts set tasks = tasks + length(:task) where status = 'ready'",
+            1,
+            &"inbox".to_owned(),
+        ),
+        (
             "p_tags",
             "delete from p_tags where tag = 'red' and task_id = :task",
             1,
