@@ -12,6 +12,7 @@ use crate::machine::Machine;
 use crate::report::Section;
 use crate::report::Table;
 use crate::report::Target;
+use crate::report::code;
 use crate::report::number;
 use crate::stores::Bench;
 use crate::timing::Contestant;
@@ -145,7 +146,7 @@ fn report(bench: &Bench, results: &Results, sizes: &[u64]) -> Section {
     let mut table = Table::new("One process each, in turn.", &header);
     for series in &results.0 {
         table.rows.push(vec![
-            format!("`{}`", series.name),
+            code(&series.name),
             series
                 .tasks
                 .map_or_else(|| "–".to_owned(), |tasks| number(tasks as f64)),
@@ -164,7 +165,7 @@ fn report(bench: &Bench, results: &Results, sizes: &[u64]) -> Section {
     let insert = results.get("insert", None);
     for name in READS {
         let (small, large) = (results.get(name, first), results.get(name, last));
-        let at = |what: &str| format!("`{name}` at {most} tasks, {what}");
+        let at = |what: &str| format!("{} at {most} tasks, {what}", code(name));
         section.targets.extend([
             Target::at_most("P1", at("× empty program"), large.over(nop), 3.5).with_floor(open),
             Target::at_most("P1", at("p99 × p50"), large.p99() / large.wall(), 2.0)
@@ -174,7 +175,7 @@ fn report(bench: &Bench, results: &Results, sizes: &[u64]) -> Section {
     }
     for name in WRITES {
         let large = results.get(name, last);
-        let at = |what: &str| format!("`{name}` at {most} tasks, {what}");
+        let at = |what: &str| format!("{} at {most} tasks, {what}", code(name));
         section.targets.extend([
             Target::at_most("P2", at("× empty program"), large.over(nop), 4.5)
                 .with_floor(insert.over(nop)),

@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::report::Section;
 use crate::report::Table;
 use crate::report::Target;
+use crate::report::code;
 use crate::stores::Bench;
 
 pub(crate) fn run(bench: &Bench) -> Section {
@@ -72,14 +73,14 @@ pub(crate) fn run(bench: &Bench) -> Section {
             }));
             let or_not = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
             table.rows.push(vec![
-                format!("`{}`", case.name),
+                code(case.name),
                 tasks.to_string(),
                 counts.total().to_string(),
                 counts.syncs().to_string(),
                 or_not(inside.map(|it| it.statements.to_string())),
                 or_not(inside.map(|it| format!("{:.1}", it.instructions as f64 / 1e6))),
             ]);
-            let what = |what: &str| format!("{what} of `{}` at {tasks} tasks", case.name);
+            let what = |what: &str| format!("{what} of {} at {tasks} tasks", code(case.name));
             let syncs = if case.writes { 2.0 } else { 0.0 };
             if tasks == 10_000 && !case.name.contains("checkpoint") {
                 let syncs = Target::at_most("P3", what("syncs"), f64::from(counts.syncs()), syncs);

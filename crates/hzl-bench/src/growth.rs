@@ -16,6 +16,7 @@ use crate::report;
 use crate::report::Section;
 use crate::report::Table;
 use crate::report::Target;
+use crate::report::code;
 use crate::report::number;
 use crate::statistics::FLAT;
 use crate::statistics::Growth;
@@ -157,7 +158,7 @@ fn report(results: &[Results; 2], sizes: &[u64]) -> Section {
             "linear_share": growth.linear_share, "faster_than_log": growth.is_fast(),
         }));
         if !WHOLE.contains(&curve.name.as_str()) {
-            let what = format!("`{}`, share that grows with the size", curve.name);
+            let what = format!("{}, share that grows with the size", code(&curve.name));
             let share = growth.linear_share;
             section
                 .targets

@@ -294,6 +294,14 @@ fn describe(bench: &Bench) -> String {
     )
 }
 
+/// A name in a table: what can be typed, up to a comma, as code.
+pub(crate) fn code(name: &str) -> String {
+    match name.split_once(", ") {
+        Some((command, rest)) => format!("`{command}`, {rest}"),
+        None => format!("`{name}`"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -177,8 +177,11 @@ pub fn rebuild(events: &Connection, cache: &Connection) -> Result<()> {
 /// Whatever SQLite reports.
 pub fn is_current(events: &Connection, cache: &Connection) -> Result<bool> {
     let cursor = find_cursor(cache)?;
+    // Two looks in one lock.
+    let snapshot = ReadTransaction::begin(events)?;
     let state = SyncState::load(events)?;
     let end = log::find_end(events)?;
+    drop(snapshot);
     Ok(match (cursor, end) {
         (None, None) => true,
         // A rebuild of an empty log leaves a cursor before its first row.

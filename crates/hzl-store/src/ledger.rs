@@ -234,7 +234,10 @@ impl Ledger {
         let state = SyncState::load(&transaction)?;
         let mut writer = Writer::new(&state, &*self.clock, &transaction)?;
         let now = writer.next();
+        // One lock for many looks.
+        let snapshot = ReadTransaction::begin(&self.files.cache)?;
         let loaded = facts::load(&transaction, &self.files.cache, &state, command, now)?;
+        drop(snapshot);
         let drafts = decide(&loaded.facts, command, actor, writer.next())?;
         let events = writer.append(&transaction, &mut *self.ids, drafts, Cause::Command)?;
         let outcome = outcome(events, loaded, &state);

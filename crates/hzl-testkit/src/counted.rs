@@ -115,8 +115,8 @@ impl Case {
 /// The commands that agents call most, on a store that is there already, has a task in work and ones that can be
 /// claimed.
 ///
-/// Reads begin with empty WALs: what stands in a WAL costs each process a read per page. Writes begin after another
-/// write, as nearly all do; the first one after a checkpoint is a case of its own.
+/// All begin after a write, as nearly all do: what it left in the WALs costs each process a read per page. The first write
+/// after a checkpoint is a case of its own.
 ///
 /// # Panics
 ///
@@ -136,7 +136,7 @@ pub fn cases(home: &Home) -> Vec<Case> {
         home: Rc::clone(home),
         arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
     };
-    let read = |name, arguments: &[&str]| case(&fresh, name, false, arguments);
+    let read = |name, arguments: &[&str]| case(&in_use, name, false, arguments);
     let write = |name, arguments: &[&str]| case(&in_use, name, true, arguments);
     let few = ["--limit", "20"];
     let add = ["task", "add", "Write it down", "-P", "web", "-s", "ready"];

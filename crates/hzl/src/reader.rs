@@ -57,7 +57,7 @@ enum Open {
     Nothing,
     // Not taken apart either: see `Opened`.
     Projections(ManuallyDrop<Projections>),
-    Ledger(Opened),
+    Ledger(Box<Opened>),
 }
 
 impl<'ctx> Reader<'ctx> {
@@ -94,10 +94,10 @@ impl Read for Reader<'_> {
             return Ok(found);
         }
         if !matches!(self.open, Open::Ledger(_)) {
-            self.open = Open::Ledger(self.ctx.ledger(Purpose::Read)?);
+            self.open = Open::Ledger(Box::new(self.ctx.ledger(Purpose::Read)?));
         }
         match &mut self.open {
-            Open::Ledger(ledger) => Read::read(ledger, read),
+            Open::Ledger(ledger) => Read::read(&mut **ledger, read),
             Open::Nothing | Open::Projections(_) => unreachable!("it was just opened"),
         }
     }

@@ -265,6 +265,14 @@ fn conflict_sum(event_id: &str, kind: &str, field: &str, winner: Option<&str>) -
     StateSum::of("conflict", &(event_id, kind, field, winner))
 }
 
+const CURSOR: &str = "
+    select max(value) filter (where key = 'cursor_rowid'),
+           max(value) filter (where key = 'cursor_event_id'),
+           max(value) filter (where key = 'cursor_seq'),
+           max(value) filter (where key = 'generation')
+      from p_meta
+     where key in ('cursor_rowid', 'cursor_event_id', 'cursor_seq', 'generation')";
+
 const META: &str = "
     select value from p_meta where key = :key";
 
@@ -297,15 +305,22 @@ fn set_meta(conn: &Connection, key: &str, value: &dyn rusqlite::ToSql) -> Result
 /// # Errors
 /// Whatever SQLite reports.
 pub fn find_cursor(conn: &Connection) -> Result<Option<Cursor>> {
-    let Some(rowid) = meta(conn, "cursor_rowid")? else {
-        return Ok(None);
-    };
-    Ok(Some(Cursor {
-        rowid,
-        event_id: EventId::new(meta::<String>(conn, "cursor_event_id")?.unwrap_or_default()),
-        seq: meta(conn, "cursor_seq")?.unwrap_or(0),
-        generation: meta(conn, "generation")?.unwrap_or(0),
-    }))
+    let context = "read the projections' state";
+    let mut statement = conn.prepare_cached(CURSOR).on(conn, context)?;
+    let row = statement
+        .query_row([], |row| {
+            let rowid: Option<i64> = row.get(0)?;
+            let Some(rowid) = rowid else { return Ok(None) };
+            let event_id: Option<String> = row.get(1)?;
+            Ok(Some(Cursor {
+                rowid,
+                event_id: EventId::new(event_id.unwrap_or_default()),
+                seq: row.get::<_, Option<i64>>(2)?.unwrap_or(0),
+                generation: row.get::<_, Option<i64>>(3)?.unwrap_or(0),
+            }))
+        })
+        .on(conn, context)?;
+    Ok(row)
 }
 
 /// Notes what the files of the log looked like when all that is folded was in it, and no more than that.

@@ -274,6 +274,8 @@ fn every_variable_of_the_environment_is_listed() {
                 continue;
             }
             let source = fs::read_to_string(&path).unwrap_or_default();
+            // What a build is told is no variable of a user.
+            let source = source.replace("env!(\"HZL_VERSION\")", "");
             for name in source.split('"').filter(|text| text.starts_with("HZL_")) {
                 if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') {
                     found.insert(name.to_owned());
