@@ -28,6 +28,7 @@ pub(crate) fn run(bench: &Bench) -> Section {
     let pair = bench.fresh("pair");
     bench.prepare(&["init"], &pair);
     let mut line = vec![bench.nop()];
+    line.extend(bench.nop_musl());
     for work in ["open1", "open2", "insert"] {
         let pair = pair.clone();
         line.push(Contestant::new(work, None, move |_| {

@@ -90,6 +90,16 @@ impl Bench {
         Contestant::new("nop", None, move |_| Command::new(&path))
     }
 
+    /// The empty program as hzl is linked, if `scripts/bench` has built it.
+    pub(crate) fn nop_musl(&self) -> Option<Contestant<'static>> {
+        let path = self.program("nop-musl");
+        let contestant = Contestant::new("nop, with musl", None, {
+            let path = path.clone();
+            move |_| Command::new(&path)
+        });
+        path.exists().then_some(contestant)
+    }
+
     pub(crate) fn floor(&self, arguments: &[&str], path: &Path) -> Command {
         let mut command = Command::new(self.program("floor"));
         command.args(arguments).arg(path);
