@@ -23,14 +23,14 @@ const FIRST_CEILING: Duration = Duration::from_millis(1);
 const LAST_CEILING: Duration = Duration::from_millis(5);
 
 thread_local! {
-    static NO_WAITING: Cell<bool> = const { Cell::new(false) };
+    static GIVE_UP_AT: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// Makes `conn` wait with random naps, at most `deadline` for each lock.
 pub(crate) fn install(conn: &mut Connection, deadline: Duration) -> rusqlite::Result<()> {
     let mut wait: Option<Wait> = None;
     conn.busy_handler(Some(move |calls: i32| {
-        if NO_WAITING.get() {
+        if GIVE_UP_AT.get().is_some_and(|end| Instant::now() >= end) {
             return false;
         }
         if calls == 0 {
@@ -42,13 +42,18 @@ pub(crate) fn install(conn: &mut Connection, deadline: Duration) -> rusqlite::Re
 
 /// Runs `work` on this thread with every busy handler giving up at once.
 pub(crate) fn without_waiting<T>(work: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
+    within(Duration::ZERO, work)
+}
+
+/// Runs `work` on this thread with every busy handler giving up after this time in all.
+pub(crate) fn within<T>(patience: Duration, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Instant>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            NO_WAITING.set(self.0);
+            GIVE_UP_AT.set(self.0);
         }
     }
-    let _restore = Restore(NO_WAITING.replace(true));
+    let _restore = Restore(GIVE_UP_AT.replace(Some(Instant::now() + patience)));
     work()
 }
 

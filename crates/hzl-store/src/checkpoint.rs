@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -22,6 +23,8 @@ use crate::paths::beside;
 pub const LIMIT_BYTES: u64 = 256 * 1024;
 /// The size above which a write leaves no WAL behind.
 const BULK_BYTES: u64 = 1024 * 1024;
+/// How long a write waits for readers then: they take milliseconds.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Writes the WAL of the log back if it has grown, unless somebody is in the way.
 ///
@@ -41,13 +44,24 @@ pub fn after_commit(conn: &Connection, path: &Path) {
     above(LIMIT_BYTES, conn, path);
 }
 
-/// Never waits and never fails: the commit before it is done, and the next one tries again.
+/// Never fails: the commit before it is done, and the next one tries again. Hardly ever waits: only readers who come and
+/// go without a gap make a WAL grow so far that it pays to wait for a gap.
 fn above(limit: u64, conn: &Connection, path: &Path) {
     let size = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
     if size > limit {
+        let patience = if has_just_doubled(size) {
+            PATIENCE
+        } else {
+            Duration::ZERO
+        };
         // Best effort, as said above; a full disk will be reported by the next write.
-        drop(busy::without_waiting(|| truncate(conn)));
+        drop(busy::within(patience, || truncate(conn)));
     }
+}
+
+/// Some writes out of the many between one doubling and the next: a reader who stays must not slow down all.
+fn has_just_doubled(size: u64) -> bool {
+    (size / BULK_BYTES).is_power_of_two() && size % BULK_BYTES < LIMIT_BYTES
 }
 
 /// Writes the WAL back, waiting for readers and writers as long as the connection waits.

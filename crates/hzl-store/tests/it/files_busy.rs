@@ -8,6 +8,7 @@ use hzl_store::Access;
 use hzl_store::Error;
 use hzl_store::checkpoint;
 use hzl_store::transaction::WriteTransaction;
+use hzl_testkit::wait_until;
 
 use crate::files::append;
 use crate::files::directory;
@@ -55,6 +56,42 @@ fn a_writer_that_waits_gets_its_turn() {
     });
     let order = "select group_concat(event_id) from (select event_id from events order by id)";
     assert_eq!(text(&holder.events, order), "FIRST,SECOND");
+}
+
+/// Readers who come and go without a gap let a WAL grow to 11 MB in five minutes.
+#[test]
+fn a_checkpoint_of_a_large_wal_waits_for_a_gap_between_readers() {
+    let directory = directory();
+    let paths = paths(directory.path());
+    let files = open(&paths, Access::ReadWrite).unwrap();
+    let reader = open(&paths, Access::Existing).unwrap();
+    let look = "begin; select count(*) from hook_outbox";
+    reader.events.execute_batch(look).unwrap();
+    let big = "insert into hook_outbox (hook_name, url, payload)
+        values ('n', 'u', hex(zeroblob(530000)))";
+    files.events.execute_batch(big).unwrap();
+    let wal = directory.path().join("events.db-wal");
+    let size = wal.metadata().unwrap().len();
+    assert!((1 << 20..(1 << 20) + (1 << 18)).contains(&size), "{size}");
+    let other = open_within(&paths, Access::Existing, Duration::ZERO).unwrap();
+    let is_empty = || wal.metadata().unwrap().len() == 0;
+    thread::scope(|scope| {
+        let files = files;
+        let waiter = scope.spawn(move || {
+            for _ in 0..20 {
+                if !is_empty() {
+                    checkpoint::after_commit(&files.events, &files.paths.events);
+                }
+            }
+        });
+        // Whoever waits for readers keeps writers out meanwhile.
+        wait_until(Duration::from_secs(10), "it waits, or has given up", || {
+            let is_held = WriteTransaction::begin(&other.events).is_err();
+            is_held || waiter.is_finished()
+        });
+        reader.events.execute_batch("commit").unwrap();
+    });
+    assert!(is_empty());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::new_file::NewFile;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::counted;
 
 /// Copy the ledger into one file, while others go on working
 ///
@@ -53,6 +54,10 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 
 impl Answer for BackedUp {
     fn md(&self, md: &mut Md) {
-        md.ok(&format!("Wrote {} events to {}", self.events, self.path));
+        md.ok(&format!(
+            "Wrote {} to {}",
+            counted(self.events, "event"),
+            self.path
+        ));
     }
 }

@@ -13,6 +13,7 @@ use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::counted;
 
 /// List the machines of this ledger and how far each has come
 ///
@@ -158,7 +159,7 @@ pub(crate) fn table(devices: &[Device], md: &mut Md) {
 fn row(device: &Device) -> Vec<String> {
     let behind = match device.lag {
         Some(0) => "no".to_owned(),
-        Some(lag) => format!("{lag} events"),
+        Some(lag) => counted(lag, "event"),
         None => "unknown".to_owned(),
     };
     let state = match device.agrees {

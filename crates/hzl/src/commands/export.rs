@@ -16,6 +16,7 @@ use crate::ndjson::Header;
 use crate::new_file::NewFile;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::counted;
 
 /// How many bytes are written at once.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -92,6 +93,10 @@ fn write_file(ledger: &Ledger, path: &Path, force: bool) -> Result<u64, CommandE
 
 impl Answer for Exported {
     fn md(&self, md: &mut Md) {
-        md.ok(&format!("Wrote {} events to {}", self.events, self.path));
+        md.ok(&format!(
+            "Wrote {} to {}",
+            counted(self.events, "event"),
+            self.path
+        ));
     }
 }

@@ -36,6 +36,7 @@ use crate::error::Kind;
 use crate::output::Answer;
 use crate::output::Format;
 use crate::output::Md;
+use crate::output::counted;
 use crate::paths;
 use crate::paths::Database;
 use crate::paths::Source;
@@ -395,7 +396,10 @@ fn confirm(ctx: &mut Context, used: &Database) -> Result<(), CommandError> {
     }
     let place = used.events.to_string_lossy();
     let question = match count_events(used) {
-        Some(count) => format!("Delete {place} with {count} events for good? Type yes:"),
+        Some(count) => {
+            let count = counted(count, "event");
+            format!("Delete {place} with {count} for good? Type yes:")
+        }
         None => format!("Delete {place} for good? Type yes:"),
     };
     ctx.output.ask(&question);

@@ -13,6 +13,7 @@ use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::counted;
 
 /// Derive all projections anew from the event log
 ///
@@ -53,8 +54,10 @@ pub(crate) fn run(_: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 impl Answer for Rebuilt {
     fn md(&self, md: &mut Md) {
         md.ok(&format!(
-            "Rebuilt {} tasks from {} events in {} ms",
-            self.tasks, self.events, self.duration_ms
+            "Rebuilt {} from {} in {} ms",
+            counted(self.tasks, "task"),
+            counted(self.events, "event"),
+            self.duration_ms
         ));
     }
 }

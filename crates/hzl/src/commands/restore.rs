@@ -20,6 +20,7 @@ use crate::error::Kind;
 use crate::new_file::NewFile;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::counted;
 use crate::refusal;
 
 /// Bring a backup back
@@ -57,7 +58,10 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     let mut ledger = ctx.ledger(Purpose::Inspect)?;
     let held = ledger.count_own_events()?;
     if held > 0 && !args.force {
-        let message = format!("there is a ledger here already: it holds {held} events");
+        let message = format!(
+            "there is a ledger here already: it holds {}",
+            counted(held, "event")
+        );
         return Err(CommandError::new(Kind::Input, message)
             .hint("add what it lacks with `hzl export` there and `hzl import` here")
             .hint("or replace it with --force; it is backed up first"));
@@ -123,7 +127,11 @@ fn keep(ledger: &Ledger) -> Result<PathBuf, CommandError> {
 
 impl Answer for Restored {
     fn md(&self, md: &mut Md) {
-        md.ok(&format!("Restored {} events to {}", self.events, self.path));
+        md.ok(&format!(
+            "Restored {} to {}",
+            counted(self.events, "event"),
+            self.path
+        ));
         if let Some(previous) = &self.previous {
             md.field("The ledger that was here", previous);
         }

@@ -31,6 +31,7 @@ use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::counted;
 use crate::values;
 use crate::values::ConflictStrategy;
 use crate::watch;
@@ -387,12 +388,13 @@ impl Answer for Synced {
         ));
         if data.conflicts > 0 {
             md.warning(&format!(
-                "{} writes lost a merge: see `hzl conflicts list`",
-                data.conflicts
+                "{} lost a merge: see `hzl conflicts list`",
+                counted(data.conflicts, "write")
             ));
         }
         if data.quarantined > 0 {
-            md.warning(&format!("{} events were set aside", data.quarantined));
+            let aside = counted(data.quarantined, "event");
+            md.warning(&format!("set aside: {aside}; see `hzl doctor`"));
         }
         if data.pull_only {
             md.warning("this token may only read: events written here wait for one that may write");

@@ -4,6 +4,7 @@
 //! Invariants: in JSON format stdout gets JSON lines only; a failure is exactly one of them; text
 //! that people wrote reaches a terminal only escaped; no known secret is printed in a failure.
 
+mod counted;
 mod escape;
 mod failure;
 mod fields;
@@ -12,6 +13,7 @@ mod raw;
 mod short_ids;
 mod warning;
 
+pub(crate) use counted::counted;
 pub(crate) use escape::inline;
 pub(crate) use failure::Failure;
 pub(crate) use fields::Fields;

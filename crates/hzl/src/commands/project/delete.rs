@@ -13,6 +13,7 @@ use crate::context::Purpose;
 use crate::error::CommandError;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::counted;
 
 /// Delete a project
 ///
@@ -101,10 +102,7 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
 
 impl Answer for Deleted {
     fn md(&self, md: &mut Md) {
-        let count = match self.task_count + self.archived_task_count {
-            1 => "1 task".to_owned(),
-            count => format!("{count} tasks"),
-        };
+        let count = counted(self.task_count + self.archived_task_count, "task");
         let name = &self.name;
         md.ok(&match self.action {
             Action::None => format!("Deleted project {name}"),

@@ -21,6 +21,7 @@ use crate::commands::devices::Device;
 use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Md;
+use crate::output::counted;
 
 /// How many of many are named in a message; the details list more.
 const NAMED: usize = 3;
@@ -303,7 +304,10 @@ impl Verified {
             }
         }
         if let Some(log) = &self.log {
-            md.ok(&format!("The cloud has the same {} events", log.compared));
+            md.ok(&format!(
+                "The cloud has the same {}",
+                counted(log.compared, "event")
+            ));
             if log.set_aside > 0 {
                 md.warning(&format!(
                     "{} more rows in the cloud are no events of hzl: see `hzl doctor`",

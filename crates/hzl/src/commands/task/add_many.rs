@@ -27,6 +27,7 @@ use crate::error::CommandError;
 use crate::error::Kind;
 use crate::output::Answer;
 use crate::output::Md;
+use crate::output::counted;
 use crate::values;
 
 /// No input is longer, in bytes.
@@ -212,7 +213,7 @@ impl Plan<'_> {
 
 impl Answer for AddedMany {
     fn md(&self, md: &mut Md) {
-        md.ok(&format!("Added {} tasks", self.total));
+        md.ok(&format!("Added {}", counted(self.total, "task")));
         let text = |task: &Map<String, Value>, key: &str| {
             let value = task.get(key).and_then(Value::as_str);
             value.unwrap_or_default().to_owned()

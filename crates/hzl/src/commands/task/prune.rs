@@ -18,6 +18,7 @@ use crate::output::Answer;
 use crate::output::Format;
 use crate::output::Md;
 use crate::output::ShortIds;
+use crate::output::counted;
 use crate::usage;
 use crate::values;
 
@@ -197,7 +198,7 @@ impl Answer for Answered {
             md.line("Nothing was old enough.");
             return;
         }
-        md.ok(&format!("Deleted {} tasks", self.count));
+        md.ok(&format!("Deleted {}", counted(self.count, "task")));
         match self.tombstones {
             Some(_) => md.line("The other machines follow with their next sync."),
             None => md.field("Events deleted", &self.events_deleted.to_string()),
