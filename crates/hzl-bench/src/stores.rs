@@ -47,7 +47,9 @@ impl Bench {
         let root = repository().join("target/bench");
         fs::create_dir_all(&root).expect("target/ is writable");
         Self {
-            hzl: options.hzl.clone().unwrap_or_else(|| programs.join("hzl")),
+            // It is started in other directories.
+            hzl: fs::canonicalize(options.hzl.clone().unwrap_or_else(|| programs.join("hzl")))
+                .expect("hzl was built, or is where --hzl says"),
             length: match (options.quick, options.full) {
                 (true, _) => Length::Quick,
                 (_, true) => Length::Full,
