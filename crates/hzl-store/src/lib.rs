@@ -35,7 +35,7 @@ pub mod schema;
 pub mod source;
 pub mod state;
 pub mod sum;
-mod tip;
+pub mod tip;
 pub mod transaction;
 pub mod transfer;
 pub mod undo;

@@ -58,7 +58,11 @@ pub(crate) fn main() -> ExitCode {
         return fail(&error, &mut output);
     }
 
-    let parsed = parse(&arguments).map_or_else(|| parse_fully(arguments, &mut output), Ok);
+    let parsed = match parse(&arguments) {
+        Some(Parsed::Command(parsed)) => Ok(*parsed),
+        Some(Parsed::Version(text)) => Err(print(&text, &mut output)),
+        None => parse_fully(arguments, &mut output),
+    };
     let (cli, line) = match parsed {
         Ok(parsed) => parsed,
         Err(exit) => return exit,
@@ -77,15 +81,44 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+/// A command line that needed little to be understood.
+enum Parsed {
+    Command(Box<(Cli, Line)>),
+    /// It asks for the version, which is this.
+    Version(String),
+}
+
 /// Parses a command line that has nothing wrong with it and asks for no help: no more is defined for it
 /// than it needs.
-fn parse(arguments: &[String]) -> Option<(Cli, Line)> {
+fn parse(arguments: &[String]) -> Option<Parsed> {
     // Taking the definitions apart would cost more than building them did.
     let mut command = ManuallyDrop::new(cli::deferred());
     let line = normalize::normalize(arguments.to_vec(), &command).ok()?;
     let matches = command.try_get_matches_from_mut(line.with_program_name());
-    let cli = Cli::from_arg_matches(&matches.ok()?).ok()?;
-    Some((cli, line))
+    let matches = match matches {
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => {
+            return Some(Parsed::Version(version(&error, &line)));
+        }
+        matches => matches.ok()?,
+    };
+    let cli = Cli::from_arg_matches(&matches).ok()?;
+    Some(Parsed::Command(Box::new((cli, line))))
+}
+
+/// 3.2.0 printed the bare number, and scripts compare it. The long option says more.
+fn version(asked: &clap::Error, line: &Line) -> String {
+    if line.arguments.iter().any(|word| word == "--version") {
+        asked.render().to_string()
+    } else {
+        concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()
+    }
+}
+
+fn print(text: &str, output: &mut Output) -> ExitCode {
+    match output.text(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, output),
+    }
 }
 
 /// Parses any command line, and says what is wrong with it or what it asks to know about commands.
@@ -113,18 +146,9 @@ fn parse_fully(arguments: Vec<String>, output: &mut Output) -> Result<(Cli, Line
     if error.use_stderr() {
         return Err(fail(&usage::from_clap(&error, &line, &command), output));
     }
-    // Help and version are answers.
-    let text = match error.kind() {
-        // 3.2.0 printed the bare number, and scripts compare it. The long option says more.
-        ErrorKind::DisplayVersion if !line.arguments.iter().any(|word| word == "--version") => {
-            concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()
-        }
-        _ => output.styled_for_stdout(&error.render()),
-    };
-    Err(match output.text(&text) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, output),
-    })
+    // Help is an answer.
+    let text = output.styled_for_stdout(&error.render());
+    Err(print(&text, output))
 }
 
 /// Keeps the token out of core dumps and away from other processes of this user that would look into this one.
