@@ -88,11 +88,12 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
         let (word, after) = rest.split_at(end);
         let token = match word {
             _ if first == LEFT_OUT => Token::LeftOut,
-            _ if is_id(word) => Token::Id(word),
-            _ if is_hash(word) => Token::Hash,
+            // Before ids: one may begin with 01, and have no letter.
             _ if word.len() >= 7 && is_hex(word) && tokens.last() == Some(&Token::Text("(")) => {
                 Token::Commit
             }
+            _ if is_id(word) => Token::Id(word),
+            _ if is_hash(word) => Token::Hash,
             _ if in_duration && word.chars().all(|c| c.is_ascii_digit()) => Token::Duration,
             _ => Token::Text(word),
         };
@@ -285,6 +286,14 @@ fn outputs_are_compared_but_for_ids_times_and_what_was_left_out() {
         ("", false),
     ] {
         assert_eq!(Ids::default().matches(shown, printed), same, "{shown}");
+    }
+}
+
+#[test]
+fn any_commit_will_do_also_one_that_looks_like_an_id() {
+    for (shown, printed) in [("7ab1c9d", "0181360"), ("0181360", "7ab1c9d")] {
+        let line = |commit| format!("hzl 0.1.0 ({commit} 2026-11-23)\n");
+        assert!(Ids::default().matches(&line(shown), &line(printed)));
     }
 }
 
