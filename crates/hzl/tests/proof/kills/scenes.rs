@@ -11,6 +11,9 @@ use serde_json::json;
 
 use super::cloud::Cloud;
 
+/// A write that finds a larger WAL of the log writes it back first.
+const FULL_WAL_BYTES: u64 = 256 << 10;
+
 /// A command and the machine it runs on.
 pub(crate) struct Scene {
     /// What it is called in reports.
@@ -334,18 +337,16 @@ impl Ledger {
         ]
     }
 
-    /// A write with which the log's WAL has to be written back.
+    /// A write before which the log's WAL has to be written back.
     fn checkpoint(&self) -> Scene {
         let scene = self.scene(&["task", "comment", &self.working, "a comment more"]);
         let wal = crate::store::directory(&scene.home).join("events.db-wal");
         let size = || std::fs::metadata(&wal).map_or(0, |wal| wal.len());
-        let mut growth = 0;
-        while size() + growth <= 512 << 10 {
+        while size() <= FULL_WAL_BYTES {
             let before = size();
             let comment = ["task", "comment", &self.working, "a comment"];
             scene.home.json(&comment);
             assert!(size() > before, "the WAL was written back too early");
-            growth = size() - before;
         }
         scene.named("task comment with a full WAL")
     }
