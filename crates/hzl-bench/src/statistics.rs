@@ -117,12 +117,12 @@ fn fit(points: &[(f64, f64)], terms: &[Term]) -> Option<Vec<f64>> {
     if points.len() < n {
         return None;
     }
-    // The sizes reach a million: without a common scale the equations lose their digits.
+    // Sizes and costs reach millions: without a common scale the equations lose their digits.
     let largest = |term: &Term| {
         points
             .iter()
-            .map(|(size, _)| term.at(*size))
-            .fold(1.0, f64::max)
+            .map(|(size, cost)| term.at(*size) / cost)
+            .fold(f64::MIN_POSITIVE, f64::max)
     };
     let scale: Vec<f64> = terms.iter().map(largest).collect();
     let mut rows = vec![vec![0.0; n + 1]; n];
