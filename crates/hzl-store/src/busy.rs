@@ -45,7 +45,8 @@ pub(crate) fn without_waiting<T>(work: impl FnOnce() -> T) -> T {
     within(Duration::ZERO, work)
 }
 
-/// Runs `work` on this thread with every busy handler giving up after this time in all.
+/// Runs `work` on this thread with every busy handler giving up after this time in all, or sooner if less was left
+/// already.
 pub(crate) fn within<T>(patience: Duration, work: impl FnOnce() -> T) -> T {
     struct Restore(Option<Instant>);
     impl Drop for Restore {
@@ -53,7 +54,9 @@ pub(crate) fn within<T>(patience: Duration, work: impl FnOnce() -> T) -> T {
             GIVE_UP_AT.set(self.0);
         }
     }
-    let _restore = Restore(GIVE_UP_AT.replace(Some(Instant::now() + patience)));
+    let end = Instant::now() + patience;
+    let outer = GIVE_UP_AT.get();
+    let _restore = Restore(GIVE_UP_AT.replace(Some(outer.map_or(end, |outer| outer.min(end)))));
     work()
 }
 
@@ -97,6 +100,16 @@ impl Wait {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patience_within_less_patience_is_no_more() {
+        without_waiting(|| {
+            within(DEADLINE, || {
+                assert!(GIVE_UP_AT.get().is_some_and(|end| end <= Instant::now()));
+            });
+        });
+        assert_eq!(GIVE_UP_AT.get(), None);
+    }
 
     #[test]
     fn a_wait_ends_at_its_deadline() {

@@ -233,8 +233,17 @@ fn assemble(message: &[u8], flags: u16, question: &[u8], answers: &[Vec<u8>]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::port::Port;
 
     const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+    /// Starts one at a port that is free for UDP and for TCP: a port that the system picks for the one need not be
+    /// free for the other.
+    fn start(records: Records) -> (Port, Dns) {
+        let port = Port::reserve();
+        let dns = Dns::start(port.address().parse().expect("an address"), records);
+        (port, dns)
+    }
 
     /// Asks for the IPv4 addresses of `a.test`.
     const QUESTION: &[u8] = b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0\x01A\x04test\0\0\x01\0\x01";
@@ -253,12 +262,12 @@ mod tests {
     #[test]
     fn a_known_name_has_its_addresses_and_an_unknown_one_does_not_exist() {
         let records = vec![("a.test".to_owned(), vec![IpAddr::from([127, 0, 0, 9])])];
-        let dns = Dns::start(LOOPBACK.into(), records);
+        let (_port, dns) = start(records);
         let reply = ask(&dns);
         assert_eq!(reply[..8], *b"\x12\x34\x81\x80\0\x01\0\x01");
         assert!(reply.ends_with(&[0, 4, 127, 0, 0, 9]), "{reply:?}");
         assert_eq!(dns.questions()[0].name, "a.test");
-        let empty = Dns::start(LOOPBACK.into(), vec![]);
+        let (_port, empty) = start(vec![]);
         assert_eq!(ask(&empty)[..8], *b"\x12\x34\x81\x83\0\x01\0\0");
     }
 
@@ -266,7 +275,7 @@ mod tests {
     fn a_long_answer_is_cut_and_whole_over_tcp() {
         let addresses = (0..100).map(|last| IpAddr::from([127, 0, 0, last]));
         let records = vec![("a.test".to_owned(), addresses.collect())];
-        let dns = Dns::start(LOOPBACK.into(), records);
+        let (_port, dns) = start(records);
         assert_eq!(ask(&dns)[2..8], *b"\x83\x80\0\x01\0\0");
         let mut stream = TcpStream::connect(dns.address).expect("it listens");
         stream

@@ -18,6 +18,7 @@ use hzl_remote::sync::SyncError;
 use hzl_remote::sync::Target;
 use hzl_remote::sync::error::SyncErrorKind;
 use hzl_remote::sync::policy;
+use hzl_remote::sync::policy::History;
 use hzl_remote::sync::policy::Pace;
 use hzl_remote::sync::session;
 use hzl_store::ledger::Ledger;
@@ -107,8 +108,8 @@ fn pace(settings: &SyncSettings) -> Pace {
     }
 }
 
-/// Tells whether a read would start no sync, if nothing waits to be sent since `at_rest_since`: there is no cloud, or
-/// the last sync is not long ago.
+/// Tells whether a read would start no sync, if nothing waits to be sent since `at_rest_since`: there is no cloud, nothing
+/// runs by itself, or the last sync is not long ago.
 ///
 /// # Errors
 ///
@@ -120,10 +121,20 @@ pub(crate) fn rests(
     if cloud::target(ctx)?.is_none() {
         return Ok(true);
     }
-    let pace = pace(&ctx.config()?.sync);
-    let age = |since: Timestamp| SystemClock.now().millis() - since.millis();
-    // A time in the future says nothing: clocks jump.
-    Ok(at_rest_since().is_some_and(|since| (0..pace.stale_after_ms).contains(&age(since))))
+    let settings = &ctx.config()?.sync;
+    if settings.policy == Some(SyncPolicy::Manual) {
+        return Ok(true);
+    }
+    let Some(since) = at_rest_since().map(Timestamp::millis) else {
+        return Ok(false);
+    };
+    let history = History {
+        last_sync_at_ms: Some(since),
+        last_attempt_at_ms: Some(since),
+        is_rejected: false,
+    };
+    let now = SystemClock.now().millis();
+    Ok(!policy::due_after_read(history, false, pace(settings), now))
 }
 
 /// Starts `hzl sync --background` on this store and forgets it.

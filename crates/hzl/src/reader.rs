@@ -34,7 +34,7 @@ impl Read for Opened {
         &mut self,
         read: impl FnMut(&Snapshot) -> hzl_store::Result<T>,
     ) -> Result<T, CommandError> {
-        Ok(Ledger::read(self, read)?)
+        Read::read(&mut **self, read)
     }
 }
 
@@ -50,14 +50,9 @@ impl Read for Ledger {
 /// What a command reads from.
 pub(crate) struct Reader<'ctx> {
     ctx: &'ctx mut Context,
-    open: Open,
-}
-
-enum Open {
-    Nothing,
-    // Not taken apart either: see `Opened`.
-    Projections(ManuallyDrop<Projections>),
-    Ledger(Box<Opened>),
+    /// Gone once they did not do. Not taken apart either: see [`Opened`].
+    projections: Option<ManuallyDrop<Projections>>,
+    ledger: Option<Opened>,
 }
 
 impl<'ctx> Reader<'ctx> {
@@ -67,14 +62,15 @@ impl<'ctx> Reader<'ctx> {
     ///
     /// As [`Context::database`].
     pub(crate) fn new(ctx: &'ctx mut Context) -> Result<Self, CommandError> {
-        let projections = Projections::open(&ctx.store_paths()?);
-        let open = match projections {
-            Some(projections) if background::rests(ctx, || projections.at_rest_since())? => {
-                Open::Projections(ManuallyDrop::new(projections))
-            }
-            _ => Open::Nothing,
+        let projections = match Projections::open(&ctx.store_paths()?) {
+            Some(found) if background::rests(ctx, || found.at_rest_since())? => Some(found),
+            _ => None,
         };
-        Ok(Self { ctx, open })
+        Ok(Self {
+            ctx,
+            projections: projections.map(ManuallyDrop::new),
+            ledger: None,
+        })
     }
 
     /// The local time.
@@ -88,17 +84,16 @@ impl Read for Reader<'_> {
         &mut self,
         mut read: impl FnMut(&Snapshot) -> hzl_store::Result<T>,
     ) -> Result<T, CommandError> {
-        if let Open::Projections(projections) = &self.open
+        if let Some(projections) = self.projections.take()
             && let Some(found) = projections.read(&mut read)
         {
+            self.projections = Some(projections);
             return Ok(found);
         }
-        if !matches!(self.open, Open::Ledger(_)) {
-            self.open = Open::Ledger(Box::new(self.ctx.ledger(Purpose::Read)?));
-        }
-        match &mut self.open {
-            Open::Ledger(ledger) => Read::read(&mut **ledger, read),
-            Open::Nothing | Open::Projections(_) => unreachable!("it was just opened"),
-        }
+        let ledger = match &mut self.ledger {
+            Some(ledger) => ledger,
+            closed => closed.insert(self.ctx.ledger(Purpose::Read)?),
+        };
+        Read::read(ledger, read)
     }
 }

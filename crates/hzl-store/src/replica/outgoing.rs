@@ -239,15 +239,7 @@ pub(super) fn has_pending(log: &Connection) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn plan(sql: &str) -> String {
-        let log = Connection::open_in_memory().unwrap();
-        log.execute_batch(include_str!("../schema/events_v1.sql"))
-            .unwrap();
-        let mut statement = log.prepare(&format!("explain query plan {sql}")).unwrap();
-        let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
-        lines.map(|line| line.unwrap() + "\n").collect()
-    }
+    use crate::schema::events::plan;
 
     #[test]
     fn the_tail_is_found_by_seeks() {

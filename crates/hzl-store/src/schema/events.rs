@@ -227,3 +227,13 @@ pub(crate) fn identify(
     conn.execute(NAME_DEVICE, named_params! { ":value": device_id })?;
     Ok(())
 }
+
+/// How SQLite would run a statement on an empty log, for tests: one line for each step.
+#[cfg(test)]
+pub(crate) fn plan(sql: &str) -> String {
+    let log = Connection::open_in_memory().unwrap();
+    log.execute_batch(V1).unwrap();
+    let mut statement = log.prepare(&format!("explain query plan {sql}")).unwrap();
+    let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+    lines.map(|line| line.unwrap() + "\n").collect()
+}
