@@ -55,6 +55,21 @@ impl Projects {
         projects
     }
 
+    /// The projects of a timeline in which no name ever meant another project than the one called so: these say all
+    /// there is to know about it, but for the events that no longer applied. See [`Projects::is_plain`].
+    pub fn plain(projects: impl IntoIterator<Item = Project>) -> Self {
+        let projects = projects.into_iter();
+        Self {
+            projects: projects.map(|it| (it.identity.clone(), it)).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Tells whether no name ever meant another project than the one called so: nothing was renamed.
+    pub fn is_plain(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Applies the next project event.
     pub fn apply(&mut self, placed: &PlacedEvent) {
         let payload = &placed.event.payload;
@@ -122,11 +137,6 @@ impl Projects {
     /// Every project that was ever created or deleted, by identity.
     pub fn list(&self) -> impl Iterator<Item = &Project> {
         self.projects.values()
-    }
-
-    /// What every identity that an event named is called now.
-    pub fn given_names(&self) -> impl Iterator<Item = (&ProjectIdentity, &ProjectName)> {
-        self.given_names.iter()
     }
 
     /// Project events that no longer applied.
@@ -351,6 +361,70 @@ mod tests {
         assert_eq!(projects.resolve(&"a".into()), projects.resolve(&"b".into()));
         assert!(projects.find_live(&"a".into()).is_some());
         assert!(projects.find_live(&"b".into()).is_none());
+    }
+
+    /// Every timeline of up to four events about two projects.
+    fn timelines() -> Vec<Vec<Payload>> {
+        let events = || {
+            let named = ["a", "b"].map(|name| [created(name), deleted(name)]);
+            let renamed = [renamed("a", "b"), renamed("b", "a")];
+            named.into_iter().flatten().chain(renamed)
+        };
+        let longer = |shorter: &Vec<Vec<Payload>>| -> Vec<Vec<Payload>> {
+            let each = shorter.iter().flat_map(|timeline| {
+                events().map(move |event| [timeline.clone(), vec![event]].concat())
+            });
+            each.collect()
+        };
+        let mut all = vec![vec![vec![]]];
+        for _ in 0..4 {
+            let next = longer(all.last().unwrap());
+            all.push(next);
+        }
+        all.concat()
+    }
+
+    #[test]
+    fn plain_projects_say_what_their_timeline_says() {
+        let mut plain = 0;
+        for payloads in timelines() {
+            let whole = timeline(payloads.clone());
+            let renames = payloads
+                .iter()
+                .filter(|payload| matches!(payload, Payload::ProjectRenamed(_)));
+            assert_eq!(
+                whole.is_plain(),
+                renames.count()
+                    == whole
+                        .conflicts()
+                        .iter()
+                        .filter(|it| it.field == "project_renamed")
+                        .count(),
+                "{payloads:?}"
+            );
+            if !whole.is_plain() {
+                continue;
+            }
+            plain += 1;
+            let rebuilt = Projects::plain(whole.list().cloned());
+            assert!(rebuilt.list().eq(whole.list()));
+            for name in ["a", "b", "c"].map(ProjectName::from) {
+                let identity = whole.resolve(&name);
+                assert_eq!(rebuilt.resolve(&name), identity);
+                assert_eq!(rebuilt.name_of(&identity), whole.name_of(&identity));
+                assert_eq!(
+                    rebuilt.find_live(&name),
+                    whole.find_live(&name),
+                    "{payloads:?}"
+                );
+                assert_eq!(Projects::default().resolve(&name), identity);
+                assert_eq!(
+                    Projects::default().name_of(&identity),
+                    whole.name_of(&identity)
+                );
+            }
+        }
+        assert!(plain > 300, "{plain}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use rusqlite::{Connection, named_params};
 use crate::error::{OnConnection as _, Result};
 use crate::log;
 use crate::loss;
-use crate::projector::{self, Cursor, Mode, Projector, find_cursor, find_task};
+use crate::projector::{self, Cursor, Mode, Projector, are_plain, find_cursor, find_task};
 use crate::state::SyncState;
 use crate::tip::Tip;
 use crate::transaction::WriteTransaction;
@@ -258,14 +258,15 @@ fn apply_appended(
 ) -> Result<()> {
     let appended = log::list_events_after(events, rowid, &state.device)?;
     let mut projector = Projector::new(cache)?;
-    // Only a creation, a move or a project event looks at names.
-    let named = appended.iter().any(needs_projects);
-    let projects = if named {
+    let any_of_project = appended.iter().any(|placed| placed.event.task_id.is_none());
+    let any_named = any_of_project || appended.iter().any(names_project);
+    // Where names mean what they say, no projects at all say the same.
+    let projects = if any_named && (any_of_project || !are_plain(cache)?) {
         load_projects(events, state)?
     } else {
         Projects::default()
     };
-    if appended.iter().any(|placed| placed.event.task_id.is_none()) {
+    if any_of_project {
         projector.store_projects(&projects)?;
     }
     let context = FoldContext {
@@ -300,14 +301,12 @@ fn apply_appended(
     projector.finish(&end_cursor(events, state)?)
 }
 
-fn needs_projects(placed: &PlacedEvent) -> bool {
+fn names_project(placed: &PlacedEvent) -> bool {
     use hzl_core::event::Payload;
-    // Also one of a later hzl, whose type is unknown here: the timeline is stored anew after it.
-    placed.event.task_id.is_none()
-        || matches!(
-            placed.event.payload,
-            Payload::TaskCreated(_) | Payload::TaskMoved(_)
-        )
+    matches!(
+        placed.event.payload,
+        Payload::TaskCreated(_) | Payload::TaskMoved(_)
+    )
 }
 
 const TOUCHED: &str = "

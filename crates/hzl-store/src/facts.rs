@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params};
 use crate::catch_up::load_projects;
 use crate::error::{OnConnection as _, Result};
 use crate::intent;
-use crate::projector::find_task;
+use crate::projector::{find_plain, find_task};
 use crate::query;
 use crate::state::SyncState;
 use crate::undo;
@@ -44,7 +44,10 @@ pub fn load(
 ) -> Result<LoadedFacts> {
     let mut loaded = LoadedFacts::default();
     if needs_projects(command) {
-        loaded.facts.projects = load_projects(events, state)?;
+        loaded.facts.projects = match find_plain(cache)? {
+            Some(projects) => projects,
+            None => load_projects(events, state)?,
+        };
     }
     for task_id in command.named_tasks() {
         add_task(events, cache, &mut loaded.facts, task_id)?;

@@ -161,15 +161,15 @@ impl Projector<'_> {
                 if edge.state != "new" {
                     self.forget(&edge)?;
                     self.put(&edge)?;
-                    self.changed_edges.insert(edge.task_id.clone());
                 }
+                self.changed_edges.insert(edge.task_id);
             }
         }
         if !self.changed_edges.is_empty() {
             self.judge()?;
         }
         let mut recount = std::mem::take(&mut self.changed_edges);
-        for task_id in &self.changed_openness | &self.changed_existence {
+        for task_id in &self.changed_openness - &self.changed_existence {
             recount.extend(self.task_ids(DEPENDENTS, &task_id)?);
         }
         recount

@@ -24,6 +24,8 @@ use hzl_core::project::Projects;
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
+pub(crate) use self::counts::has_odd_ids;
+pub(crate) use self::projects::{are_plain, find_plain};
 pub use self::task::{StoredTask, find_task};
 pub(crate) use self::task::{json_column, read_task, task_columns};
 use crate::digest::StateSum;
@@ -68,6 +70,8 @@ pub struct Projector<'conn> {
     fresh: bool,
     /// Names of tasks have changed: they are counted anew.
     is_renamed: bool,
+    /// How many tasks more than before have an id that no ULID could be.
+    more_odd_ids: i64,
     /// Definitions of indexes that are to be made again.
     aside: Vec<String>,
 }
@@ -89,6 +93,7 @@ impl<'conn> Projector<'conn> {
             changed_edges: BTreeSet::new(),
             fresh: false,
             is_renamed: false,
+            more_odd_ids: 0,
             aside: vec![],
         })
     }
@@ -159,6 +164,7 @@ impl<'conn> Projector<'conn> {
         if self.fresh || self.is_renamed {
             self.count_all()?;
         }
+        self.count_odd_ids()?;
         let conn = self.conn;
         set_meta(conn, "state_sum", &self.sum.to_bytes().to_vec())?;
         set_meta(conn, "cursor_rowid", &cursor.rowid)?;

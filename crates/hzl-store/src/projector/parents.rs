@@ -1,7 +1,5 @@
 //! End state of parent links: a link counts if the parent exists and has no parent link itself.
 
-use std::collections::BTreeSet;
-
 use hzl_core::conflict::{Conflict, ConflictKind};
 use hzl_core::event::Field;
 use hzl_core::ids::TaskId;
@@ -48,9 +46,9 @@ const INVALID_PARENTS: &str = "
 impl Projector<'_> {
     /// Settles the links of tasks that changed, and of the tasks that point at them.
     pub(super) fn settle_parents(&mut self) -> Result<()> {
-        let mut affected: BTreeSet<TaskId> = &self.changed_parent | &self.changed_existence;
+        let mut affected = std::mem::take(&mut self.changed_parent);
         let mut recount = std::mem::take(&mut self.changed_children);
-        for task_id in affected.clone() {
+        for task_id in &affected | &self.changed_existence {
             let children = self.task_ids(CHILDREN_OF, &task_id)?;
             if !children.is_empty() {
                 // It appeared, and they may have been waiting for it.

@@ -1,10 +1,11 @@
 //! Projects, their names on tasks, and project events that no longer applied.
 
-use hzl_core::ids::ProjectIdentity;
+use hzl_core::ids::{EventId, ProjectIdentity, ProjectName};
 use hzl_core::project::{Project, Projects};
-use rusqlite::named_params;
+use hzl_core::time::Timestamp;
+use rusqlite::{Connection, Row, named_params};
 
-use super::Projector;
+use super::{Projector, meta, set_meta};
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
 
@@ -12,30 +13,68 @@ const REMOVE_ALL: &str = "
     delete from p_projects
     returning identity, name, description, is_protected, created_at, created_by, is_deleted";
 
+const LIST: &str = "
+    select identity, name, description, is_protected, created_at, created_by, is_deleted
+      from p_projects";
+
+/// In p_meta: whether [`Projects::is_plain`].
+const PLAIN: &str = "plain_projects";
+
 const ADD: &str = "
     insert into p_projects
       (identity, name, description, is_protected, created_at, created_by, is_deleted)
     values
       (:identity, :name, :description, :is_protected, :created_at, :created_by, :is_deleted)";
 
-/// Seeks from one identity to the next: projects are few, tasks are many.
+/// Tasks are many, but they are counted.
 const NAMES_OF_TASKS: &str = "
-    with recursive identities(identity) as (
-      select min(project_identity) from p_tasks
-      union all
-      select (select min(project_identity) from p_tasks where project_identity > i.identity)
-        from identities i where i.identity is not null)
-    select i.identity,
-           (select project from p_tasks t where t.project_identity = i.identity limit 1)
-      from identities i where i.identity is not null";
+    select distinct project_identity, project from p_counts where tasks > 0";
 
 const NAME_TASKS: &str = "
-    update p_tasks set project = :name where project_identity = :identity and project <> :name";
+    update p_tasks set project = :name where project = :old and project_identity = :identity";
 
 const REMOVE_CONFLICTS: &str = "
     delete from p_conflicts
      where task_id is null and kind = 'superseded_project' and :key = ''
     returning event_id, kind, field, winner_event_id";
+
+/// Tells whether no project was renamed: names mean what they say, without a look at any event.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub(crate) fn are_plain(cache: &Connection) -> Result<bool> {
+    Ok(meta(cache, PLAIN)?.unwrap_or(false))
+}
+
+/// Loads the projects of projections that are current, if they are plain; else only their events tell.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub(crate) fn find_plain(cache: &Connection) -> Result<Option<Projects>> {
+    if !are_plain(cache)? {
+        return Ok(None);
+    }
+    let context = "load the projects";
+    let mut statement = cache.prepare_cached(LIST).on(cache, context)?;
+    let projects = statement
+        .query_map([], read_project)
+        .on(cache, context)?
+        .collect::<rusqlite::Result<Vec<_>>>()
+        .on(cache, context)?;
+    Ok(Some(Projects::plain(projects)))
+}
+
+fn read_project(row: &Row<'_>) -> rusqlite::Result<Project> {
+    Ok(Project {
+        identity: ProjectIdentity::new(row.get::<_, String>(0)?),
+        name: ProjectName::new(row.get::<_, String>(1)?),
+        description: row.get(2)?,
+        is_protected: row.get(3)?,
+        created_at: Timestamp::from_millis(row.get(4)?),
+        created_by: EventId::new(row.get::<_, String>(5)?),
+        is_deleted: row.get(6)?,
+    })
+}
 
 impl Projector<'_> {
     /// Stores all projects as folded; they are few.
@@ -49,21 +88,7 @@ impl Projector<'_> {
             .prepare_cached(REMOVE_ALL)
             .on(self.conn, context)?;
         let removed = statement
-            .query_map([], |row| {
-                let (identity, name): (String, String) = (row.get(0)?, row.get(1)?);
-                let (description, created_by): (Option<String>, String) =
-                    (row.get(2)?, row.get(5)?);
-                let flags: (bool, bool) = (row.get(3)?, row.get(6)?);
-                let at: i64 = row.get(4)?;
-                Ok(sum(
-                    &identity,
-                    &name,
-                    description.as_deref(),
-                    flags,
-                    at,
-                    &created_by,
-                ))
-            })
+            .query_map([], |row| Ok(sum(&read_project(row)?)))
             .on(self.conn, context)?;
         for sum in removed {
             self.sum.subtract(sum.on(self.conn, context)?);
@@ -85,10 +110,12 @@ impl Projector<'_> {
             statement
                 .execute(named_params! {
                     ":identity": identity.as_str(),
+                    ":old": old,
                     ":name": name.as_str(),
                 })
                 .on(self.conn, context)?;
         }
+        set_meta(self.conn, PLAIN, &projects.is_plain())?;
         self.remove_conflicts_where(REMOVE_CONFLICTS, "")?;
         projects
             .conflicts()
@@ -129,28 +156,21 @@ impl Projector<'_> {
                 ":is_deleted": project.is_deleted,
             })
             .on(self.conn, "store a project")?;
-        self.sum.add(sum(
-            project.identity.as_str(),
-            project.name.as_str(),
-            project.description.as_deref(),
-            (project.is_protected, project.is_deleted),
-            project.created_at.millis(),
-            project.created_by.as_str(),
-        ));
+        self.sum.add(sum(project));
         Ok(())
     }
 }
 
-fn sum(
-    identity: &str,
-    name: &str,
-    description: Option<&str>,
-    flags: (bool, bool),
-    created_at: i64,
-    created_by: &str,
-) -> StateSum {
+fn sum(project: &Project) -> StateSum {
     StateSum::of(
         "project",
-        &(identity, name, description, flags, created_at, created_by),
+        &(
+            project.identity.as_str(),
+            project.name.as_str(),
+            &project.description,
+            (project.is_protected, project.is_deleted),
+            project.created_at.millis(),
+            project.created_by.as_str(),
+        ),
     )
 }

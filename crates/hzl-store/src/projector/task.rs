@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::counts::Place;
 use super::{Mode, Projector};
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
@@ -177,11 +178,12 @@ impl Projector<'_> {
         let old = before.as_ref().map(|stored| &stored.task);
         if old.is_some() != task.is_some() {
             self.changed_existence.insert(task_id.clone());
+            self.count_odd_id(task_id, task.is_some());
         }
         if old.map(open) != task.map(open) {
             self.changed_openness.insert(task_id.clone());
         }
-        if old.map(parent_link) != task.map(parent_link) {
+        if old.and_then(parent_link) != task.and_then(parent_link) {
             self.changed_parent.insert(task_id.clone());
         }
         if let Some(before) = &before {
@@ -191,6 +193,9 @@ impl Projector<'_> {
             }
         }
         self.unindex(old, task)?;
+        let was = before
+            .as_ref()
+            .map(|stored| place(&stored.project, &stored.task));
         match task {
             Some(task) => {
                 let digest = digest(task);
@@ -203,17 +208,13 @@ impl Projector<'_> {
                     || projects.name_of(&task.project),
                     |old| old.project.clone(),
                 );
-                let was = before
-                    .as_ref()
-                    .map(|old| (old.project.as_str(), old.task.status.name()));
-                self.count(was, Some((project.as_str(), task.status.name())))?;
+                self.count(was, Some(place(&project, task)))?;
                 let put = if before.is_none() { INSERT } else { UPSERT };
                 self.put_task(put, task, project.as_str(), digest)?;
             }
             None => {
-                if let Some(old) = &before {
-                    let was = (old.project.as_str(), old.task.status.name());
-                    self.count(Some(was), None)?;
+                if before.is_some() {
+                    self.count(was, None)?;
                     self.execute_for(REMOVE, task_id)?;
                 }
             }
@@ -290,6 +291,15 @@ impl Projector<'_> {
             .execute(named_params! { ":task_id": task_id.as_str() })
             .on(self.conn, "update a projection")?;
         Ok(())
+    }
+}
+
+/// Where a task is counted.
+fn place<'task>(project: &'task ProjectName, task: &'task Task) -> Place<'task> {
+    Place {
+        project: project.as_str(),
+        identity: task.project.as_str(),
+        status: task.status.name(),
     }
 }
 

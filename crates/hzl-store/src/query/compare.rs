@@ -77,14 +77,23 @@ const fn table(name: &'static str, subject: &'static str, key: &'static str) -> 
     }
 }
 
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 10] = [
+    Table {
+        name: "p_meta",
+        // The others say where the projections stand, not what they hold. A projection of nothing has none of these.
+        source: "(select * from main.p_meta
+                   where key = 'plain_projects' and value = 0 or key = 'odd_ids' and value <> 0)",
+        subject: "key",
+        key: "key",
+        columns: None,
+    },
     table("p_tasks", "task_id", "task_id"),
     Table {
         name: "p_counts",
         // Where there were tasks and are none, a 0 stays.
         source: "(select * from main.p_counts where tasks <> 0)",
         subject: "project",
-        key: "project || char(10) || status",
+        key: "project || char(10) || project_identity || char(10) || status",
         columns: None,
     },
     table("p_tags", "task_id", "task_id || char(10) || tag"),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, named_params, params_from_iter};
 use serde_json::Map;
 
 use crate::error::{OnConnection as _, Result};
-use crate::projector::{StoredTask, find_task, json_column, read_task, task_columns};
+use crate::projector::{StoredTask, find_task, has_odd_ids, json_column, read_task, task_columns};
 
 /// What an id prefix stands for.
 #[derive(Clone, PartialEq, Debug)]
@@ -56,7 +56,7 @@ pub fn resolve(cache: &Connection, prefix: &str) -> Result<Resolved> {
 /// Whatever SQLite reports.
 pub fn list_by_prefix(cache: &Connection, prefix: &str) -> Result<Vec<(TaskId, String)>> {
     let mut matches = by_range(cache, prefix)?;
-    if matches.is_empty() {
+    if matches.is_empty() && has_odd_ids(cache)? {
         matches = by_pattern(cache, prefix)?;
     }
     matches.truncate(MAX_MATCHES);
@@ -83,7 +83,7 @@ fn by_range(cache: &Connection, prefix: &str) -> Result<Vec<(TaskId, String)>> {
         .on(cache, "find a task")
 }
 
-/// Ids of older programs: any text, any case.
+/// Ids of other programs: any text, any case. It looks at every task.
 fn by_pattern(cache: &Connection, prefix: &str) -> Result<Vec<(TaskId, String)>> {
     let pattern = format!("{}%", escape_like(prefix));
     let mut statement = cache.prepare_cached(BY_PREFIX).on(cache, "find a task")?;

@@ -64,7 +64,6 @@ create index p_tasks_status on p_tasks (status, priority desc, created_at, task_
 create index p_tasks_agent on p_tasks (agent, status) where agent is not null;
 create index p_tasks_parent_raw on p_tasks (parent_raw) where parent_raw is not null;
 create index p_tasks_parent on p_tasks (parent_id) where parent_id is not null;
-create index p_tasks_identity on p_tasks (project_identity);
 
 -- What can be claimed, in the order of lists.
 create index p_available on p_tasks (priority desc, created_at, task_id)
@@ -72,9 +71,10 @@ create index p_available on p_tasks (priority desc, created_at, task_id)
 
 create table p_counts (
   project text not null,
+  project_identity text not null,
   status text not null,
   tasks integer not null,
-  primary key (project, status)
+  primary key (project, project_identity, status)
 ) without rowid;
 
 create table p_tags (

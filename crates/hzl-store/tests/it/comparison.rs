@@ -72,6 +72,12 @@ fn each_row_that_was_tampered_with_is_found() {
     let (first, second) = (id(&first), id(&second));
     for (table, sql, rows, subject) in [
         (
+            "p_meta",
+            "update p_meta set value = length(:task) where key = 'odd_ids'",
+            1,
+            &"odd_ids".to_owned(),
+        ),
+        (
             "p_tasks",
             "update p_tasks set priority = 3 where task_id = :task",
             1,

@@ -17,6 +17,7 @@ mod files_race;
 mod files_read_only;
 mod files_upgrade;
 mod files_wal;
+mod ids;
 mod lasting;
 mod ledger;
 mod rebuild;
