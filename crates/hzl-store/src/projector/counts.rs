@@ -1,8 +1,10 @@
-//! How many tasks there are of each project and status: what lists say in all, without walking through all.
+//! How many tasks there are of each project and status, and how many of these can be claimed: what lists say in all,
+//! without walking through all.
 //! And how many have an id that is to be looked for in another way.
 
-use hzl_core::ids::TaskId;
-use rusqlite::{Connection, named_params};
+use hzl_core::ids::{ProjectIdentity, ProjectName, TaskId};
+use hzl_core::task::Status;
+use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 use super::{Projector, meta, set_meta};
 use crate::error::{OnConnection as _, Result};
@@ -11,24 +13,37 @@ use crate::error::{OnConnection as _, Result};
 const ODD_IDS: &str = "odd_ids";
 
 const ADD: &str = "
-    insert into p_counts (project, project_identity, status, tasks)
-    values (:project, :identity, :status, :change)
-    on conflict do update set tasks = tasks + excluded.tasks";
+    insert into p_counts (project, project_identity, status, tasks, available)
+    values (:project, :identity, :status, :tasks, :available)
+    on conflict do update set tasks = tasks + excluded.tasks, available = available + excluded.available";
 
 const FORGET: &str = "
     delete from p_counts";
 
 const COUNT_ALL: &str = "
-    insert into p_counts (project, project_identity, status, tasks)
-    select project, project_identity, status, count(*) from p_tasks
-     group by project, project_identity, status";
+    insert into p_counts (project, project_identity, status, tasks, available)
+    select project, project_identity, status, count(*),
+           sum(status = 'ready' and open_deps = 0 and child_count = 0)
+      from p_tasks group by project, project_identity, status";
+
+const PLACE: &str = "
+    select project, project_identity, status, open_deps = 0 and child_count = 0
+      from p_tasks where task_id = :task_id";
 
 /// Where a task is counted: under which name of which project, in which status.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) struct Place<'task> {
-    pub(super) project: &'task str,
-    pub(super) identity: &'task str,
-    pub(super) status: &'static str,
+#[derive(Clone, PartialEq)]
+pub(super) struct Place {
+    pub(super) project: ProjectName,
+    pub(super) identity: ProjectIdentity,
+    pub(super) status: Status,
+    /// It waits for no task, and has no subtasks.
+    pub(super) is_free: bool,
+}
+
+impl Place {
+    fn is_available(&self) -> bool {
+        self.status == Status::Ready && self.is_free
+    }
 }
 
 /// Tells whether any task has an id with other characters than digits and capital letters, as no ULID has.
@@ -64,7 +79,7 @@ impl Projector<'_> {
     }
 
     /// Counts a task where it is now, and no longer where it was.
-    pub(super) fn count(&self, old: Option<Place<'_>>, new: Option<Place<'_>>) -> Result<()> {
+    pub(super) fn count(&self, old: Option<Place>, new: Option<Place>) -> Result<()> {
         if self.fresh || old == new {
             return Ok(());
         }
@@ -76,14 +91,43 @@ impl Projector<'_> {
             let mut statement = self.conn.prepare_cached(ADD).on(self.conn, context)?;
             statement
                 .execute(named_params! {
-                    ":project": place.project,
-                    ":identity": place.identity,
-                    ":status": place.status,
-                    ":change": change,
+                    ":project": place.project.as_str(),
+                    ":identity": place.identity.as_str(),
+                    ":status": place.status.name(),
+                    ":tasks": change,
+                    ":available": change * i32::from(place.is_available()),
                 })
                 .on(self.conn, context)?;
         }
         Ok(())
+    }
+
+    /// Runs a statement that counts what a task waits for, or its subtasks, which may make it available or not.
+    pub(super) fn recount(&self, sql: &str, task_id: &TaskId) -> Result<()> {
+        let before = self.find_place(task_id)?;
+        self.execute_for(sql, task_id)?;
+        if before.as_ref().is_none_or(|it| it.status != Status::Ready) {
+            return Ok(());
+        }
+        let after = self.find_place(task_id)?;
+        self.count(before, after)
+    }
+
+    fn find_place(&self, task_id: &TaskId) -> Result<Option<Place>> {
+        let context = "count tasks";
+        let mut statement = self.conn.prepare_cached(PLACE).on(self.conn, context)?;
+        statement
+            .query_row(named_params! { ":task_id": task_id.as_str() }, |row| {
+                let status: String = row.get(2)?;
+                Ok(Place {
+                    project: ProjectName::new(row.get::<_, String>(0)?),
+                    identity: ProjectIdentity::new(row.get::<_, String>(1)?),
+                    status: Status::find(&status).unwrap_or_default(),
+                    is_free: row.get(3)?,
+                })
+            })
+            .optional()
+            .on(self.conn, context)
     }
 
     /// Counts all tasks, after a rebuild or when a project got another name.

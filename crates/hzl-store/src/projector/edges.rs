@@ -174,7 +174,7 @@ impl Projector<'_> {
         }
         recount
             .iter()
-            .try_for_each(|task_id| self.execute_for(COUNT_OPEN, task_id))
+            .try_for_each(|task_id| self.recount(COUNT_OPEN, task_id))
     }
 
     /// The same for all edges at once, after a rebuild.

@@ -77,7 +77,7 @@ impl Projector<'_> {
         }
         recount
             .iter()
-            .try_for_each(|task_id| self.execute_for(COUNT_CHILDREN, task_id))
+            .try_for_each(|task_id| self.recount(COUNT_CHILDREN, task_id))
     }
 
     /// The same for all tasks at once, after a rebuild.

@@ -195,7 +195,7 @@ impl Projector<'_> {
         self.unindex(old, task)?;
         let was = before
             .as_ref()
-            .map(|stored| place(&stored.project, &stored.task));
+            .map(|stored| place(&stored.project, &stored.task, Some(stored)));
         match task {
             Some(task) => {
                 let digest = digest(task);
@@ -208,7 +208,7 @@ impl Projector<'_> {
                     || projects.name_of(&task.project),
                     |old| old.project.clone(),
                 );
-                self.count(was, Some(place(&project, task)))?;
+                self.count(was, Some(place(&project, task, before.as_ref())))?;
                 let put = if before.is_none() { INSERT } else { UPSERT };
                 self.put_task(put, task, project.as_str(), digest)?;
             }
@@ -295,11 +295,13 @@ impl Projector<'_> {
 }
 
 /// Where a task is counted.
-fn place<'task>(project: &'task ProjectName, task: &'task Task) -> Place<'task> {
+fn place(project: &ProjectName, task: &Task, stored: Option<&StoredTask>) -> Place {
     Place {
-        project: project.as_str(),
-        identity: task.project.as_str(),
-        status: task.status.name(),
+        project: project.clone(),
+        identity: task.project.clone(),
+        status: task.status,
+        // What the end state has counted so far.
+        is_free: stored.is_none_or(|stored| stored.open_deps == 0 && stored.child_count == 0),
     }
 }
 

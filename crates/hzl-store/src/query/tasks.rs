@@ -155,10 +155,19 @@ pub fn list(cache: &Connection, filter: &ListFilter, offset: u64, limit: u64) ->
         .on(cache, "list tasks")?
         .collect::<rusqlite::Result<Vec<_>>>()
         .on(cache, "list tasks")?;
-    let count = if filter.is_counted() {
-        format!("select coalesce(sum(tasks), 0) from p_counts where {conditions}")
+    let count = if filter.is_of_all() {
+        let column = if filter.available {
+            "available"
+        } else {
+            "tasks"
+        };
+        let (conditions, _) = list_conditions(&ListFilter {
+            available: false,
+            ..filter.clone()
+        });
+        format!("select coalesce(sum({column}), 0) from p_counts where {conditions}")
     } else {
-        format!("select count(*) from p_tasks {index} where {conditions}")
+        format!("select count(*) from p_tasks where {conditions}")
     };
     let mut statement = cache.prepare_cached(&count).on(cache, "count tasks")?;
     let total: i64 = statement
@@ -171,12 +180,7 @@ pub fn list(cache: &Connection, filter: &ListFilter, offset: u64, limit: u64) ->
 }
 
 impl ListFilter {
-    /// Whether tasks are counted that way already.
-    fn is_counted(&self) -> bool {
-        self.is_of_all() && !self.available
-    }
-
-    /// Whether nothing but project, status and availability matters.
+    /// Whether nothing but project, status and availability matters: that many tasks are counted already.
     fn is_of_all(&self) -> bool {
         self.agent.is_none() && self.agent_pattern.is_none() && self.parent.is_none() && !self.root
     }

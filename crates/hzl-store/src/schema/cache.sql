@@ -74,6 +74,8 @@ create table p_counts (
   project_identity text not null,
   status text not null,
   tasks integer not null,
+  -- Of these.
+  available integer not null,
   primary key (project, project_identity, status)
 ) without rowid;
 
