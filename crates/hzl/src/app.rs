@@ -93,7 +93,7 @@ enum Parsed {
 fn parse(arguments: &[String]) -> Option<Parsed> {
     // Taking the definitions apart would cost more than building them did.
     let mut command = ManuallyDrop::new(cli::deferred());
-    let line = normalize::normalize(arguments.to_vec(), &command).ok()?;
+    let line = normalize::normalize(arguments.to_vec(), &mut command).ok()?;
     let matches = command.try_get_matches_from_mut(line.with_program_name());
     let matches = match matches {
         Err(error) if error.kind() == ErrorKind::DisplayVersion => {
@@ -123,8 +123,8 @@ fn print(text: &str, output: &mut Output) -> ExitCode {
 
 /// Parses any command line, and says what is wrong with it or what it asks to know about commands.
 fn parse_fully(arguments: Vec<String>, output: &mut Output) -> Result<(Cli, Line), ExitCode> {
-    let command = cli::command();
-    let line = match normalize::normalize(arguments, &command) {
+    let mut command = cli::command();
+    let line = match normalize::normalize(arguments, &mut command) {
         Ok(line) => line,
         Err(refusal) => {
             remember_secrets(&refusal.line, output);

@@ -62,19 +62,13 @@ pub(crate) fn command() -> clap::Command {
 /// asked for.
 pub(crate) fn deferred() -> clap::Command {
     let mut command = tuned(Cli::command());
-    build_one_level(&mut command);
+    define(&mut command);
     command
 }
 
-/// Returns the definition of one command of a group: its own options, and the names of its commands.
-pub(crate) fn defined(command: &clap::Command) -> clap::Command {
-    let mut command = command.clone();
-    build_one_level(&mut command);
-    command
-}
-
-/// `Command::build` would build everything below as well.
-fn build_one_level(command: &mut clap::Command) {
+/// Defines one command of a group: its own options, and the names of its commands. `Command::build` would define
+/// everything below as well.
+pub(crate) fn define(command: &mut clap::Command) {
     drop(command.render_usage());
 }
 
@@ -193,21 +187,22 @@ mod tests {
                 else {
                     continue;
                 };
-                match crate::normalize::normalize(words.clone(), &root) {
+                match crate::normalize::normalize(words.clone(), &mut root.clone()) {
                     Err(refusal) => problems.push(format!("{path}: {}", refusal.message)),
                     Ok(normal) => {
                         let matches = root
                             .clone()
                             .try_get_matches_from(normal.with_program_name());
-                        let deferred =
-                            self::deferred().try_get_matches_from(normal.with_program_name());
+                        // As a process does it: what the one has defined, the other uses.
+                        let mut deferred = self::deferred();
+                        let again = crate::normalize::normalize(words.clone(), &mut deferred);
+                        let deferred = deferred.try_get_matches_from(normal.with_program_name());
                         match (meant(matches), meant(deferred)) {
                             (Ok(complete), Ok(deferred)) if complete == deferred => {}
                             (complete, deferred) => problems.push(format!(
                                 "{path}: {line}: {complete:?}, with deferred definitions {deferred:?}"
                             )),
                         }
-                        let again = crate::normalize::normalize(words.clone(), &self::deferred());
                         if again.as_ref() != Ok(&normal) {
                             problems.push(format!("{path}: {line} is read otherwise: {again:?}"));
                         }

@@ -93,7 +93,7 @@ fn any_command_line_is_parsed_or_refused() {
     };
     let lines = command_lines();
     assert!(lines.len() > 300, "{}", lines.len());
-    let root = cli::command();
+    let mut root = cli::command();
     fuzz(
         target,
         |random| typed(random, &lines),
@@ -101,7 +101,7 @@ fn any_command_line_is_parsed_or_refused() {
             let text = String::from_utf8_lossy(text);
             let arguments: Vec<String> = text.split('\n').map(str::to_owned).collect();
             let _look = cli::Look::guess(&arguments);
-            let line = match normalize::normalize(arguments, &root) {
+            let line = match normalize::normalize(arguments, &mut root) {
                 Ok(line) => line,
                 Err(refusal) => {
                     is_told(&usage::from_refusal(&refusal, &root));

@@ -203,9 +203,9 @@ mod tests {
     use crate::normalize::normalize;
 
     fn failure(line: &[&str]) -> CommandError {
-        let root = cli::command();
+        let mut root = cli::command();
         let arguments = line.iter().map(|word| (*word).to_owned()).collect();
-        match normalize(arguments, &root) {
+        match normalize(arguments, &mut root) {
             Ok(line) => {
                 let parsed = root.clone().try_get_matches_from(line.with_program_name());
                 from_clap(&parsed.unwrap_err(), &line, &root)

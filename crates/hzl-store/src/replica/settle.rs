@@ -323,13 +323,35 @@ fn is_known_kind(event: &StoredEvent) -> bool {
 
 /// The same event, whatever row it stands in.
 fn same_content(mine: &StoredEvent, theirs: &StoredEvent) -> bool {
-    StoredEvent {
-        rowid: 0,
-        ..mine.clone()
-    } == StoredEvent {
-        rowid: 0,
-        ..theirs.clone()
-    }
+    let StoredEvent {
+        rowid: _,
+        event_id,
+        task_id,
+        kind,
+        data,
+        schema_version,
+        author,
+        agent_id,
+        session_id,
+        correlation_id,
+        causation_id,
+        timestamp,
+        basis_seq,
+        epoch,
+    } = mine;
+    *event_id == theirs.event_id
+        && *task_id == theirs.task_id
+        && *kind == theirs.kind
+        && *data == theirs.data
+        && *schema_version == theirs.schema_version
+        && *author == theirs.author
+        && *agent_id == theirs.agent_id
+        && *session_id == theirs.session_id
+        && *correlation_id == theirs.correlation_id
+        && *causation_id == theirs.causation_id
+        && *timestamp == theirs.timestamp
+        && *basis_seq == theirs.basis_seq
+        && *epoch == theirs.epoch
 }
 
 const RENAME: &str = "

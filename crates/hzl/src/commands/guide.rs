@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn every_command_of_the_guide_parses() {
-        let root = cli::command();
+        let mut root = cli::command();
         let code = GUIDE.lines().filter(|line| line.starts_with("    "));
         let commands: Vec<&str> = code
             .filter_map(|line| line.trim().strip_prefix("hzl "))
@@ -39,7 +39,7 @@ mod tests {
                 0 => part.split_whitespace().map(str::to_owned).collect(),
                 _ => vec![part.to_owned()],
             });
-            let normal = normalize::normalize(words.collect(), &root);
+            let normal = normalize::normalize(words.collect(), &mut root);
             let normal = normal.unwrap_or_else(|refusal| panic!("{command}: {}", refusal.message));
             assert!(normal.notes.is_empty(), "{command}: {:?}", normal.notes);
             let parsed = root

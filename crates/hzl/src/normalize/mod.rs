@@ -66,15 +66,15 @@ impl Line {
 
 /// Corrects a command line.
 ///
-/// The definitions may be deferred. A refusal says all there is to say only if they are complete.
+/// Definitions that are deferred are made on the way, for the parser, too. A refusal says all there is to say only if
+/// they are complete.
 ///
 /// # Errors
 ///
 /// A word that is no command, an option that does not exist, or an option without its value.
-pub(crate) fn normalize(arguments: Vec<String>, root: &Command) -> Result<Line, Box<Refusal>> {
+pub(crate) fn normalize(arguments: Vec<String>, root: &mut Command) -> Result<Line, Box<Refusal>> {
     let walk = Walk {
         root,
-        entered: None,
         line: Line::default(),
         rest: arguments.into(),
     };
@@ -82,9 +82,7 @@ pub(crate) fn normalize(arguments: Vec<String>, root: &Command) -> Result<Line, 
 }
 
 struct Walk<'a> {
-    root: &'a Command,
-    /// The command that was entered last.
-    entered: Option<Command>,
+    root: &'a mut Command,
     line: Line,
     rest: VecDeque<String>,
 }
@@ -100,7 +98,7 @@ enum Shape {
     Plain,
 }
 
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     fn run(mut self) -> Result<Line, Box<Refusal>> {
         while let Some(token) = self.rest.pop_front() {
             match shape(&token) {
@@ -196,11 +194,10 @@ impl<'a> Walk<'a> {
 
     fn subcommand(&mut self, token: &str) -> Result<(), Box<Refusal>> {
         let hyphenated = token.replace('_', "-");
-        if let Some(found) = self.define_subcommand(&hyphenated) {
+        if self.enter(&hyphenated) {
             if hyphenated != token {
                 self.note(&format!("`{token}` is read as `{hyphenated}`"));
             }
-            self.enter(found);
             return Ok(());
         }
         if token == "help" {
@@ -211,23 +208,28 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let is_task = self.line.path == ["task"];
-        if is_task
-            && token == "next"
-            && let Some(claim) = self.define_subcommand("claim")
-        {
+        if is_task && token == "next" && self.enter("claim") {
             self.note("`task next` is read as `task claim --next`");
-            self.enter(claim);
             self.line.arguments.push("--next".to_owned());
             return Ok(());
         }
         Err(self.unknown_command(token))
     }
 
-    fn enter(&mut self, command: Command) {
-        let name = command.get_name();
-        self.line.path.push(name.to_owned());
-        self.line.arguments.push(name.to_owned());
-        self.entered = Some(command);
+    /// Goes on with a command of the group, if there is one of this name, and defines it.
+    fn enter(&mut self, name: &str) -> bool {
+        let mut path = self.line.path.iter();
+        let command = path.try_fold(&mut *self.root, |command, name| {
+            command.find_subcommand_mut(name)
+        });
+        let Some(found) = command.and_then(|command| command.find_subcommand_mut(name)) else {
+            return false;
+        };
+        cli::define(found);
+        let name = found.get_name().to_owned();
+        self.line.path.push(name.clone());
+        self.line.arguments.push(name);
+        true
     }
 
     fn note(&mut self, note: &str) {
@@ -237,13 +239,11 @@ impl<'a> Walk<'a> {
 
 // What exists.
 impl Walk<'_> {
+    /// The command that was entered last.
     fn command(&self) -> &Command {
-        self.entered.as_ref().unwrap_or(self.root)
-    }
-
-    fn define_subcommand(&self, name: &str) -> Option<Command> {
-        let found = self.command().find_subcommand(name)?;
-        Some(cli::defined(found))
+        let mut path = self.line.path.iter();
+        let entered = path.try_fold(&*self.root, |command, name| command.find_subcommand(name));
+        entered.unwrap_or(self.root)
     }
 
     fn find_long(&self, name: &str) -> Option<&Arg> {
@@ -433,11 +433,11 @@ mod tests {
     }
 
     fn accepted(line: &str) -> Line {
-        normalize(split(line), &cli::command()).unwrap()
+        normalize(split(line), &mut cli::command()).unwrap()
     }
 
     fn refused(line: &str) -> Refusal {
-        *normalize(split(line), &cli::command()).unwrap_err()
+        *normalize(split(line), &mut cli::command()).unwrap_err()
     }
 
     #[test]
@@ -568,7 +568,9 @@ mod tests {
         ];
         let line: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
         assert_eq!(
-            normalize(line.clone(), &cli::command()).unwrap().arguments,
+            normalize(line.clone(), &mut cli::command())
+                .unwrap()
+                .arguments,
             line
         );
         let refusal = refused("task claim --agent --next");
@@ -577,7 +579,7 @@ mod tests {
             "{}",
             refusal.message
         );
-        assert!(normalize(split("task claim --agent --"), &cli::command()).is_err());
+        assert!(normalize(split("task claim --agent --"), &mut cli::command()).is_err());
     }
 
     #[test]
