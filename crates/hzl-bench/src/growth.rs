@@ -83,7 +83,7 @@ fn light_commands(machine: &Machine, tasks: u64, rounds: usize) -> Vec<Contestan
         ),
         command(
             "task list, one project",
-            &["task", "list", "-P", "docs", "-s", "ready", "--limit", "20"],
+            &["task", "list", "-P", "docs", "--limit", "20"],
         ),
         command("task search, one match", &["task", "search", "quagga"]),
         command(

@@ -138,51 +138,92 @@ pub struct Page {
 /// # Errors
 /// Whatever SQLite reports.
 pub fn list(cache: &Connection, filter: &ListFilter, offset: u64, limit: u64) -> Result<Page> {
+    let total = count_listed(cache, filter)?;
     let (conditions, values) = list_conditions(filter);
-    let index = if filter.available && filter.is_of_all() {
-        "indexed by p_available"
+    let rows = offset.saturating_add(limit);
+    let sql = if filter.is_of_project() && total / STATUSES_LISTED > rows {
+        merged_sql(offset, limit)
     } else {
-        ""
+        let index = if filter.is_of_all() && filter.available && filter.project.is_none() {
+            "indexed by p_available"
+        } else {
+            ""
+        };
+        format!(
+            "select {} from p_tasks {index} where {conditions}
+              order by {ORDER} limit {limit} offset {offset}",
+            task_columns!()
+        )
     };
-    let sql = format!(
-        "select {} from p_tasks {index} where {conditions}
-          order by priority desc, created_at, task_id limit {limit} offset {offset}",
-        task_columns!()
-    );
     let mut statement = cache.prepare_cached(&sql).on(cache, "list tasks")?;
     let tasks = statement
         .query_map(params_from_iter(&values), read_task)
         .on(cache, "list tasks")?
         .collect::<rusqlite::Result<Vec<_>>>()
         .on(cache, "list tasks")?;
-    let count = if filter.is_of_all() {
+    Ok(Page { tasks, total })
+}
+
+const ORDER: &str = "priority desc, created_at, task_id";
+
+/// All but the archived ones.
+const STATUSES_LISTED: u64 = 5;
+
+/// A page of a project, which may be large: its tasks of each status are in order in an index, so no more of each is
+/// read than the page could take.
+fn merged_sql(offset: u64, limit: u64) -> String {
+    let rows = offset.saturating_add(limit);
+    let listed = Status::ALL.iter().filter(|it| **it != Status::Archived);
+    let of_status = listed.map(|status| {
+        format!(
+            "select * from (
+               select id, priority, created_at, task_id from p_tasks
+                where project = ?1 and status = '{}' order by {ORDER} limit {rows})",
+            status.name()
+        )
+    });
+    let merged = of_status.collect::<Vec<_>>().join(" union all ");
+    format!(
+        "select {} from p_tasks
+          where id in (select id from ({merged}) order by {ORDER} limit {limit} offset {offset})
+          order by {ORDER}",
+        task_columns!()
+    )
+}
+
+fn count_listed(cache: &Connection, filter: &ListFilter) -> Result<u64> {
+    let sql = if filter.is_of_all() {
         let column = if filter.available {
             "available"
         } else {
             "tasks"
         };
-        let (conditions, _) = list_conditions(&ListFilter {
+        let counted = ListFilter {
             available: false,
             ..filter.clone()
-        });
+        };
+        let (conditions, _) = list_conditions(&counted);
         format!("select coalesce(sum({column}), 0) from p_counts where {conditions}")
     } else {
+        let (conditions, _) = list_conditions(filter);
         format!("select count(*) from p_tasks where {conditions}")
     };
-    let mut statement = cache.prepare_cached(&count).on(cache, "count tasks")?;
-    let total: i64 = statement
-        .query_row(params_from_iter(&values), |row| row.get(0))
-        .on(cache, "count tasks")?;
-    Ok(Page {
-        tasks,
-        total: u64::try_from(total).unwrap_or(0),
-    })
+    let (_, values) = list_conditions(filter);
+    let mut statement = cache.prepare_cached(&sql).on(cache, "count tasks")?;
+    statement
+        .query_row(params_from_iter(&values), |row| super::count_column(row, 0))
+        .on(cache, "count tasks")
 }
 
 impl ListFilter {
     /// Whether nothing but project, status and availability matters: that many tasks are counted already.
     fn is_of_all(&self) -> bool {
         self.agent.is_none() && self.agent_pattern.is_none() && self.parent.is_none() && !self.root
+    }
+
+    /// Whether nothing but the project matters.
+    fn is_of_project(&self) -> bool {
+        self.is_of_all() && self.project.is_some() && self.status.is_none() && !self.available
     }
 }
 

@@ -20,5 +20,6 @@ mod files_wal;
 mod ids;
 mod lasting;
 mod ledger;
+mod lists;
 mod rebuild;
 mod tip;
