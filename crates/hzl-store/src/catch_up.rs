@@ -64,13 +64,27 @@ pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
         keep_tip(cache, tip.as_ref())?;
         return Ok(CaughtUp::Nothing);
     }
+    fold_after(events, cache, tip.as_ref())
+}
+
+/// The same, for whoever has just appended something: there is something to fold.
+///
+/// # Errors
+/// As [`catch_up`].
+pub(crate) fn follow(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
+    let tip = tip_of(events);
+    fold_after(events, cache, tip.as_ref())
+}
+
+/// Folds in one transaction, and notes the tip that the log had before.
+fn fold_after(events: &Connection, cache: &Connection, tip: Option<&Tip>) -> Result<CaughtUp> {
     if is_planted(Bug::CacheCursorSavedFirst) && find_cursor(cache)?.is_some() {
         save_the_cursor_first(events, cache)?;
     }
     let transaction = WriteTransaction::begin(cache)?;
     let done = fold_into(events, &transaction)?;
     if let Some(tip) = tip {
-        projector::set_tip(&transaction, &tip)?;
+        projector::set_tip(&transaction, tip)?;
     }
     transaction.commit_cache()?;
     Ok(done)

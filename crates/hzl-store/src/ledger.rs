@@ -260,7 +260,7 @@ impl Ledger {
     /// Brings the projections after the log. Best effort: the events are committed, and whoever comes
     /// next does what fails here.
     pub(crate) fn follow(&self) {
-        drop(catch_up::catch_up(&self.files.events, &self.files.cache));
+        drop(catch_up::follow(&self.files.events, &self.files.cache));
         checkpoint::after_bulk(&self.files.events, &self.files.paths.events);
         checkpoint::after_commit(&self.files.cache, &self.files.paths.cache);
     }

@@ -42,6 +42,8 @@ pub mod undo;
 pub mod workflow;
 
 mod connect;
+#[cfg(test)]
+mod statements;
 mod vetted;
 
 pub use error::{Error, Result};

@@ -32,24 +32,33 @@ impl Projector<'_> {
         }
     }
 
-    /// Puts a task into the index, unless it is there under the same text, once its row is there.
+    /// Puts a task into the index, unless it is there under the same text, once its row was written.
     pub(super) fn index(&mut self, old: Option<&Task>, new: Option<&Task>) -> Result<()> {
         match new {
             Some(new) if old.is_none_or(|old| !has_same_text(old, new)) => {
-                self.add_to_index(&new.task_id, new)
+                let row = if old.is_none() {
+                    self.conn.last_insert_rowid()
+                } else {
+                    self.find_row(&new.task_id)?
+                };
+                self.add_to_index(row, new)
             }
             _ => Ok(()),
         }
     }
 
-    fn add_to_index(&self, task_id: &TaskId, task: &Task) -> Result<()> {
+    fn find_row(&self, task_id: &TaskId) -> Result<i64> {
         let context = "index a task";
         let mut statement = self.conn.prepare_cached(ROW).on(self.conn, context)?;
-        let row: i64 = statement
+        statement
             .query_row(named_params! { ":task_id": task_id.as_str() }, |row| {
                 row.get(0)
             })
-            .on(self.conn, context)?;
+            .on(self.conn, context)
+    }
+
+    fn add_to_index(&self, row: i64, task: &Task) -> Result<()> {
+        let context = "index a task";
         let mut statement = self.conn.prepare_cached(ADD).on(self.conn, context)?;
         statement
             .execute(named_params! {
