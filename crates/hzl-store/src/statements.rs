@@ -37,7 +37,10 @@ impl Counted {
         for log in [&mut ledger.files.events, &mut ledger.files.cache] {
             let count = Arc::clone(&count);
             let trace = move |event: TraceEvent<'_>| {
-                if let TraceEvent::Stmt(..) = event {
+                // Whether a WAL is full is no matter of the command.
+                if let TraceEvent::Stmt(_, sql) = event
+                    && !sql.contains("wal_checkpoint(truncate)")
+                {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             };
@@ -135,7 +138,7 @@ fn commands_take_as_many_statements_as_written_down_whatever_there_is() {
     let expected = [
         ("add", 51),
         ("comment", 39),
-        ("claim", 42),
+        ("claim", 41),
         ("complete", 41),
         ("find", 8),
         ("list", 9),
