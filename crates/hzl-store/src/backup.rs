@@ -16,7 +16,7 @@ use crate::error::{Error, OnConnection as _, Result};
 use crate::ledger::Ledger;
 use crate::query::health;
 use crate::state::{self, Key, SyncState};
-use crate::transaction::WriteTransaction;
+use crate::transaction::{WriteTransaction, failed_commit};
 use crate::{log, replica, vetted};
 
 /// A backup that was written and read back.
@@ -41,7 +41,7 @@ impl Ledger {
     /// between is ever visible.
     ///
     /// # Errors
-    /// Whatever the store reports; this store is then as it was.
+    /// Whatever the store reports; this store is then as it was, but after [`Error::CommitUnknown`].
     pub fn restore(&mut self, scratch: &mut Ledger) -> Result<Verified> {
         self.check_writable()?;
         let queue = self.queue();
@@ -58,7 +58,9 @@ impl Ledger {
         transaction.commit_log(None)?;
         let verified = verify(&scratch.files.events, &scratch.files.paths.events)?;
         vetted::sync_wal_name(&self.files.paths.events)?;
-        copy_pages(&scratch.files.events, &mut self.files.events)?;
+        copy_all_pages(&scratch.files.events, &mut self.files.events).map_err(|source| {
+            failed_commit(&self.files.events, source, "replace the event log", None)
+        })?;
         self.follow();
         drop(queue);
         Ok(verified)
@@ -85,8 +87,11 @@ fn copy_file(from: &Connection, into: &Path) -> Result<()> {
 }
 
 pub(crate) fn copy_pages(from: &Connection, to: &mut Connection) -> Result<()> {
-    let context = "copy the event log";
-    let copied = Backup::new(from, to).and_then(|copy| {
+    copy_all_pages(from, to).on(to, "copy the event log")
+}
+
+fn copy_all_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
+    Backup::new(from, to).and_then(|copy| {
         let mut wait = busy::Wait::until(busy::DEADLINE);
         loop {
             // All at once: in steps a busy source would make it start again and again.
@@ -99,8 +104,7 @@ pub(crate) fn copy_pages(from: &Connection, to: &mut Connection) -> Result<()> {
                 return Err(rusqlite::Error::SqliteFailure(busy, None));
             }
         }
-    });
-    copied.on(to, context)
+    })
 }
 
 fn verify(conn: &Connection, path: &Path) -> Result<Verified> {

@@ -283,6 +283,10 @@ fn carry_over(path: &Path, scratch: &Connection) {
         let sql = format!("delete from {table} where event_rowid not in (select id from events)");
         drop(scratch.execute(&sql, []));
     }
+    // Rows of another table that damage has put in its place would keep their events from the cloud.
+    let no_time =
+        "delete from quarantine where at not glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T*'";
+    drop(scratch.execute(no_time, []));
 }
 
 fn carry_table(damaged: &Connection, scratch: &Connection, table: &str) -> rusqlite::Result<()> {

@@ -61,13 +61,12 @@ impl<'conn> WriteTransaction<'conn> {
             drop(conn.execute_batch("commit"));
         }
         drop(self);
-        if bury(conn).is_ok() || never_reached_the_log(&source) {
-            return Err(source).on(conn, "commit to the event log");
-        }
-        Err(Error::CommitUnknown {
-            event_id: event_id.map(str::to_owned),
+        Err(failed_commit(
+            conn,
             source,
-        })
+            "commit to the event log",
+            event_id,
+        ))
     }
 
     /// Commits a transaction on cache.db.
@@ -116,6 +115,23 @@ impl Drop for WriteTransaction<'_> {
             // reporting what went wrong. Closing the connection rolls back as well.
             drop(self.conn.execute_batch("rollback"));
         }
+    }
+}
+
+/// Sees to it that a commit of the log that has failed never takes effect, and says so; or says that it may have.
+pub(crate) fn failed_commit(
+    conn: &Connection,
+    source: rusqlite::Error,
+    context: &'static str,
+    event_id: Option<&str>,
+) -> Error {
+    if bury(conn).is_ok() || never_reached_the_log(&source) {
+        let path = Path::new(conn.path().unwrap_or_default());
+        return Error::from_sqlite(context, path, source);
+    }
+    Error::CommitUnknown {
+        event_id: event_id.map(str::to_owned),
+        source,
     }
 }
 

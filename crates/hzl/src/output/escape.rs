@@ -98,7 +98,8 @@ fn is_joiner(c: char) -> bool {
 }
 
 fn is_joinable(c: char) -> bool {
-    !c.is_ascii() && is_safe(c)
+    // A space joins nothing, and may be taken away at the end of a line.
+    !c.is_ascii() && is_safe(c) && !c.is_whitespace()
 }
 
 /// Characters that take no room or change the direction of others.
@@ -127,6 +128,7 @@ mod tests {
         assert_eq!(inline("pay\u{200b}pal\u{feff}"), "pay\\u{200b}pal\\u{feff}");
         assert_eq!(inline("x\u{e0041}"), "x\\u{e0041}");
         assert_eq!(inline("a\u{200d}b"), "a\\u{200d}b");
+        assert_eq!(inline("é\u{200d}\u{2004}"), "é\\u{200d}\u{2004}");
     }
 
     #[test]

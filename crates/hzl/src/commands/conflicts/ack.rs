@@ -55,20 +55,20 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         found.extend(item::of_event(&mut ledger, typed)?);
     }
     let mut acknowledged: Vec<EventId> = vec![];
-    ctx.transact(&mut ledger, |batch| {
+    let open = ctx.transact(&mut ledger, |batch| {
         let now = batch.now();
         for stored in &found {
             conflicts::acknowledge(batch.log(), &stored.conflict, now)?;
         }
-        Ok(())
+        // Asked before the commit: what fails after it could not be told from a refusal.
+        let known = conflicts::load_acknowledged(batch.log())?;
+        Ok(batch.read(|cache| conflicts::count_open(cache, &known))?)
     })?;
     for stored in found {
         if !acknowledged.contains(&stored.conflict.event_id) {
             acknowledged.push(stored.conflict.event_id);
         }
     }
-    let known = conflicts::load_acknowledged(&ledger.files().events)?;
-    let open = ledger.read(|cache| conflicts::count_open(cache, &known))?;
     ctx.output.answer(&Acknowledged { acknowledged, open })
 }
 

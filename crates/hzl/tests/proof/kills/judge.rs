@@ -125,7 +125,7 @@ impl Case<'_> {
             self.check_effect(&Log::read(&directory), Some(next), answer)?;
         }
         store::find_fault(&directory)?;
-        self.check_files(home, fault, answer)?;
+        self.check_files(home, (at, fault), answer)?;
         if thorough == Thorough::Yes {
             check_health(home)?;
         }
@@ -205,7 +205,15 @@ impl Case<'_> {
     }
 
     /// Files for the user are whole or not there; nothing else is left.
-    fn check_files(&self, home: &Home, fault: Fault, answer: Answered) -> Result<(), String> {
+    fn check_files(
+        &self,
+        home: &Home,
+        (at, fault): (&SystemCall, Fault),
+        answer: Answered,
+    ) -> Result<(), String> {
+        // Whoever is killed cannot clear up, nor can whoever is not allowed to delete anything any more.
+        let cannot_delete = fault == Fault::Kill
+            || (at.name.starts_with("unlink") && matches!(fault, Fault::FromThenOn(_)));
         let entries = fs::read_dir(store::directory(home)).expect("the store is a directory");
         for entry in entries {
             let name = entry.expect("an entry").file_name();
@@ -215,7 +223,7 @@ impl Case<'_> {
                     .is_some_and(|rest| ["", "-wal", "-shm"].contains(&rest))
             });
             let is_copy = name.starts_with("events.db.before-restore-");
-            let is_cut_short = fault == Fault::Kill && name.starts_with(".tmp");
+            let is_cut_short = cannot_delete && name.starts_with(".tmp");
             let is_lock = ["write.lock", "sync.lock"].contains(&name.as_ref());
             if !(known || is_lock || is_copy || is_cut_short) {
                 return Err(format!("{name} was left in the store"));
