@@ -606,7 +606,7 @@ impl World {
                 own.push(at);
                 at
             });
-            let same = check::same(&self.history.borrow().events[at].event, &row);
+            let same = self.history.borrow().events[at].event.is_same_as(&row);
             if !same {
                 self.report(Finding::Changed, row.event_id.to_string());
             }

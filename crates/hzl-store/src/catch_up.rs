@@ -64,7 +64,7 @@ pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
         keep_tip(cache, tip.as_ref())?;
         return Ok(CaughtUp::Nothing);
     }
-    fold_after(events, cache, tip.as_ref())
+    fold_and_note(events, cache, tip.as_ref())
 }
 
 /// The same, for whoever has just appended something: there is something to fold.
@@ -73,11 +73,11 @@ pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
 /// As [`catch_up`].
 pub(crate) fn follow(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
     let tip = tip_of(events);
-    fold_after(events, cache, tip.as_ref())
+    fold_and_note(events, cache, tip.as_ref())
 }
 
 /// Folds in one transaction, and notes the tip that the log had before.
-fn fold_after(events: &Connection, cache: &Connection, tip: Option<&Tip>) -> Result<CaughtUp> {
+fn fold_and_note(events: &Connection, cache: &Connection, tip: Option<&Tip>) -> Result<CaughtUp> {
     if is_planted(Bug::CacheCursorSavedFirst) && find_cursor(cache)?.is_some() {
         save_the_cursor_first(events, cache)?;
     }
@@ -272,6 +272,7 @@ fn apply_appended(
 ) -> Result<()> {
     let appended = log::list_events_after(events, rowid, &state.device)?;
     let mut projector = Projector::new(cache)?;
+    // Also one of a later hzl, whose type is unknown here: the timeline is stored anew after it.
     let any_of_project = appended.iter().any(|placed| placed.event.task_id.is_none());
     let any_named = any_of_project || appended.iter().any(names_project);
     // Where names mean what they say, no projects at all say the same.

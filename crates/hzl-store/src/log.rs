@@ -58,6 +58,42 @@ pub struct StoredEvent {
     pub epoch: Option<u32>,
 }
 
+impl StoredEvent {
+    /// Tells whether this is the same event, whatever rows the two stand in.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let StoredEvent {
+            rowid: _,
+            event_id,
+            task_id,
+            kind,
+            data,
+            schema_version,
+            author,
+            agent_id,
+            session_id,
+            correlation_id,
+            causation_id,
+            timestamp,
+            basis_seq,
+            epoch,
+        } = self;
+        *event_id == other.event_id
+            && *task_id == other.task_id
+            && *kind == other.kind
+            && *data == other.data
+            && *schema_version == other.schema_version
+            && *author == other.author
+            && *agent_id == other.agent_id
+            && *session_id == other.session_id
+            && *correlation_id == other.correlation_id
+            && *causation_id == other.causation_id
+            && *timestamp == other.timestamp
+            && *basis_seq == other.basis_seq
+            && *epoch == other.epoch
+    }
+}
+
 const LAST: &str = "
     select id, event_id, timestamp from events order by id desc limit 1";
 

@@ -24,9 +24,7 @@ struct Counted {
 impl Counted {
     /// A store with this many tasks that can be claimed, which `ada` adds.
     fn with_tasks(tasks: usize) -> Self {
-        let home = tempfile::tempdir_in("/dev/shm")
-            .or_else(|_| tempfile::tempdir())
-            .unwrap();
+        let home = hzl_testkit::fast_directory();
         let paths = StorePaths {
             events: home.path().join("events.db"),
             cache: home.path().join("cache.db"),

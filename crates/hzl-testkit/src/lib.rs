@@ -26,6 +26,8 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use tempfile::TempDir;
+
 /// How often [`wait_until`] looks again.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -46,6 +48,18 @@ pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bo
         );
         thread::sleep(POLL_INTERVAL);
     }
+}
+
+/// Makes a directory of its own, in memory where the system has such a place: an fsync costs nothing there.
+///
+/// # Panics
+///
+/// When there is no place for temporary files.
+#[must_use]
+pub fn fast_directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("there is a place for temporary files")
 }
 
 /// Returns how long this thread has worked so far: unlike the time on the wall, that does not depend on what else

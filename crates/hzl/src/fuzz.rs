@@ -244,9 +244,7 @@ fn any_config_file_is_read_or_its_fault_named() {
         "defaultAuthor",
         "leaseMinutes",
     ];
-    let home = tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
+    let home = hzl_testkit::fast_directory();
     let path = home.path().join("config.json");
     let environment = Environment::for_tests(home.path(), &[]);
     fuzz(

@@ -28,7 +28,7 @@ pub(crate) struct Device {
 impl Device {
     /// A new machine with an empty store.
     pub(crate) fn new() -> Self {
-        let home = fast_directory();
+        let home = hzl_testkit::fast_directory();
         let mut ledger = Ledger::open(&paths(&home), Access::ReadWrite).unwrap();
         ledger.ensure_inbox().unwrap();
         Self { ledger, home }
@@ -41,7 +41,7 @@ impl Device {
 
     /// A machine whose disk is a copy of this one's.
     pub(crate) fn copy(&self) -> Self {
-        let home = fast_directory();
+        let home = hzl_testkit::fast_directory();
         for entry in std::fs::read_dir(self.home.path()).unwrap() {
             let entry = entry.unwrap();
             if entry.file_name().to_string_lossy().ends_with(".lock") {
@@ -188,13 +188,6 @@ impl Device {
     ) -> Result<Report, SyncError> {
         sync(&mut self.ledger, &mut cloud.client(), options, &mut |_| {})
     }
-}
-
-/// In memory where the system has such a place: an fsync costs nothing there.
-fn fast_directory() -> TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap()
 }
 
 fn paths(home: &TempDir) -> StorePaths {

@@ -33,12 +33,23 @@ impl Network {
 
     /// The ids of all events in the cloud, by sequence.
     pub(crate) fn event_ids(&self) -> Vec<String> {
-        let ids = self.query("select event_id from hzl_events order by seq");
-        let text = |row: Vec<Value>| match row.into_iter().next() {
-            Some(Value::Text(text)) => text,
-            other => panic!("{other:?}"),
-        };
-        ids.into_iter().map(text).collect()
+        let (mut ids, mut last) = (vec![], 0);
+        loop {
+            // A reply may hold so many values, and no more.
+            let page = self.query(&format!(
+                "select seq, event_id from hzl_events where seq > {last} order by seq limit 10000"
+            ));
+            if page.is_empty() {
+                return ids;
+            }
+            for row in page {
+                let [Value::Integer(seq), Value::Text(id)] = &row[..] else {
+                    panic!("{row:?}");
+                };
+                last = *seq;
+                ids.push(id.clone());
+            }
+        }
     }
 
     /// How many rows the cloud holds, and how many different events.

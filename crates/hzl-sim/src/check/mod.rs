@@ -10,7 +10,6 @@ use std::rc::Rc;
 use hzl_store::catch_up;
 use hzl_store::digest::StateSum;
 use hzl_store::ledger::Ledger;
-use hzl_store::log::StoredEvent;
 use hzl_store::projector;
 use hzl_store::query::compare::differences;
 use hzl_store::state::{self, Key, SyncState};
@@ -117,13 +116,4 @@ pub(crate) fn settled_after(log: &Connection, rowid: i64) -> BTreeSet<i64> {
         .query_map([rowid], |row| row.get(0))
         .expect("the log can be read");
     rows.filter_map(Result::ok).collect()
-}
-
-/// The same event, whatever row it stands in.
-pub(crate) fn same(mine: &StoredEvent, theirs: &StoredEvent) -> bool {
-    let plain = |event: &StoredEvent| StoredEvent {
-        rowid: 0,
-        ..event.clone()
-    };
-    plain(mine) == plain(theirs)
 }

@@ -1,16 +1,12 @@
 //! How many tasks there are of each project and status, and how many of these can be claimed: what lists say in all,
 //! without walking through all.
-//! And how many have an id that is to be looked for in another way.
 
 use hzl_core::ids::{ProjectIdentity, ProjectName, TaskId};
 use hzl_core::task::Status;
-use rusqlite::{Connection, OptionalExtension as _, named_params};
+use rusqlite::{OptionalExtension as _, named_params};
 
-use super::{Projector, meta, set_meta};
+use super::Projector;
 use crate::error::{OnConnection as _, Result};
-
-/// In p_meta.
-const ODD_IDS: &str = "odd_ids";
 
 const ADD: &str = "
     insert into p_counts (project, project_identity, status, tasks, available)
@@ -46,38 +42,7 @@ impl Place {
     }
 }
 
-/// Tells whether any task has an id with other characters than digits and capital letters, as no ULID has.
-///
-/// # Errors
-/// Whatever SQLite reports.
-pub(crate) fn has_odd_ids(cache: &Connection) -> Result<bool> {
-    Ok(meta(cache, ODD_IDS)?.unwrap_or(0_i64) > 0)
-}
-
-fn is_odd(task_id: &TaskId) -> bool {
-    let usual = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
-    !task_id.as_str().bytes().all(usual)
-}
-
 impl Projector<'_> {
-    /// Notes that a task has appeared, or else disappeared.
-    pub(super) fn count_odd_id(&mut self, task_id: &TaskId, appeared: bool) {
-        if is_odd(task_id) {
-            self.more_odd_ids += if appeared { 1 } else { -1 };
-        }
-    }
-
-    pub(super) fn count_odd_ids(&self) -> Result<()> {
-        if self.fresh {
-            set_meta(self.conn, ODD_IDS, &self.more_odd_ids)
-        } else if self.more_odd_ids != 0 {
-            let before = meta(self.conn, ODD_IDS)?.unwrap_or(0_i64);
-            set_meta(self.conn, ODD_IDS, &(before + self.more_odd_ids))
-        } else {
-            Ok(())
-        }
-    }
-
     /// Counts a task where it is now, and no longer where it was.
     pub(super) fn count(&self, old: Option<Place>, new: Option<Place>) -> Result<()> {
         if self.fresh || old == new {

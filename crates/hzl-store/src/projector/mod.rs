@@ -8,6 +8,7 @@
 mod aside;
 mod counts;
 mod edges;
+mod ids;
 mod notes;
 mod parents;
 mod projects;
@@ -24,7 +25,7 @@ use hzl_core::project::Projects;
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
-pub(crate) use self::counts::has_odd_ids;
+pub(crate) use self::ids::has_odd_ids;
 pub(crate) use self::projects::{are_plain, find_plain};
 pub use self::task::{StoredTask, find_task};
 pub(crate) use self::task::{json_column, read_task, task_columns};
@@ -164,7 +165,7 @@ impl<'conn> Projector<'conn> {
         if self.fresh || self.is_renamed {
             self.count_all()?;
         }
-        self.count_odd_ids()?;
+        self.store_odd_ids()?;
         let conn = self.conn;
         set_meta(conn, "state_sum", &self.sum.to_bytes().to_vec())?;
         set_meta(conn, "cursor_rowid", &cursor.rowid)?;

@@ -37,6 +37,7 @@ impl Projector<'_> {
         match new {
             Some(new) if old.is_none_or(|old| !has_same_text(old, new)) => {
                 let row = if old.is_none() {
+                    // Its row was the last that was inserted.
                     self.conn.last_insert_rowid()
                 } else {
                     self.find_row(&new.task_id)?

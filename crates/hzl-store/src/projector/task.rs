@@ -178,7 +178,7 @@ impl Projector<'_> {
         let old = before.as_ref().map(|stored| &stored.task);
         if old.is_some() != task.is_some() {
             self.changed_existence.insert(task_id.clone());
-            self.count_odd_id(task_id, task.is_some());
+            self.note_id(task_id, task.is_some());
         }
         if old.map(open) != task.map(open) {
             self.changed_openness.insert(task_id.clone());

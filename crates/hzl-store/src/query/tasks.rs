@@ -192,23 +192,18 @@ fn merged_sql(offset: u64, limit: u64) -> String {
 }
 
 fn count_listed(cache: &Connection, filter: &ListFilter) -> Result<u64> {
-    let sql = if filter.is_of_all() {
-        let column = if filter.available {
-            "available"
-        } else {
-            "tasks"
-        };
-        let counted = ListFilter {
-            available: false,
-            ..filter.clone()
-        };
-        let (conditions, _) = list_conditions(&counted);
-        format!("select coalesce(sum({column}), 0) from p_counts where {conditions}")
-    } else {
-        let (conditions, _) = list_conditions(filter);
-        format!("select count(*) from p_tasks where {conditions}")
+    let is_counted = filter.is_of_all();
+    let (conditions, values) = list_conditions(&ListFilter {
+        // What is counted has a column for that.
+        available: filter.available && !is_counted,
+        ..filter.clone()
+    });
+    let source = match (is_counted, filter.available) {
+        (true, true) => "coalesce(sum(available), 0) from p_counts",
+        (true, false) => "coalesce(sum(tasks), 0) from p_counts",
+        (false, _) => "count(*) from p_tasks",
     };
-    let (_, values) = list_conditions(filter);
+    let sql = format!("select {source} where {conditions}");
     let mut statement = cache.prepare_cached(&sql).on(cache, "count tasks")?;
     statement
         .query_row(params_from_iter(&values), |row| super::count_column(row, 0))

@@ -223,7 +223,7 @@ impl Settler<'_> {
                 self.refuse(row, reason.unwrap_or_default())?;
                 return Ok(());
             }
-            Some((mine, aside, None)) if same_content(&mine, &row.event) => {
+            Some((mine, aside, None)) if mine.is_same_as(&row.event) => {
                 self.write(mine.rowid, row)?;
                 if aside {
                     self.execute(RELEASE, mine.rowid)?;
@@ -319,39 +319,6 @@ fn is_known_kind(event: &StoredEvent) -> bool {
         hzl_core::event::Payload::decode(&event.kind, event.schema_version, &event.data),
         hzl_core::event::Payload::Unknown { .. }
     )
-}
-
-/// The same event, whatever row it stands in.
-fn same_content(mine: &StoredEvent, theirs: &StoredEvent) -> bool {
-    let StoredEvent {
-        rowid: _,
-        event_id,
-        task_id,
-        kind,
-        data,
-        schema_version,
-        author,
-        agent_id,
-        session_id,
-        correlation_id,
-        causation_id,
-        timestamp,
-        basis_seq,
-        epoch,
-    } = mine;
-    *event_id == theirs.event_id
-        && *task_id == theirs.task_id
-        && *kind == theirs.kind
-        && *data == theirs.data
-        && *schema_version == theirs.schema_version
-        && *author == theirs.author
-        && *agent_id == theirs.agent_id
-        && *session_id == theirs.session_id
-        && *correlation_id == theirs.correlation_id
-        && *causation_id == theirs.causation_id
-        && *timestamp == theirs.timestamp
-        && *basis_seq == theirs.basis_seq
-        && *epoch == theirs.epoch
 }
 
 const RENAME: &str = "

@@ -6,21 +6,9 @@ use hzl_core::task::Status;
 use hzl_store::batch::Batch;
 use hzl_store::ledger::{ExecuteError, Ledger};
 use hzl_store::outbox::HookTarget;
-use hzl_store::{Access, StorePaths, log, projector};
-use tempfile::TempDir;
+use hzl_store::{log, projector};
 
-fn fresh() -> (TempDir, Ledger) {
-    let home = tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
-    let paths = StorePaths {
-        events: home.path().join("events.db"),
-        cache: home.path().join("cache.db"),
-    };
-    let mut ledger = Ledger::open(&paths, Access::ReadWrite).unwrap();
-    ledger.ensure_inbox().unwrap();
-    (home, ledger)
-}
+use crate::files::fresh;
 
 fn add(task_id: &TaskId) -> Command {
     Command::AddTask(Box::new(AddTask {

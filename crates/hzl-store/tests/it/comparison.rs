@@ -5,20 +5,13 @@ use hzl_core::ids::{ProjectName, TaskId};
 use hzl_core::task::Status;
 use hzl_store::ledger::Ledger;
 use hzl_store::query::compare::{Compared, TableDifference, compare};
-use hzl_store::{Access, StorePaths};
 use tempfile::TempDir;
+
+use crate::files::fresh;
 
 /// A store with a bit of everything.
 fn store() -> (TempDir, Ledger, [TaskId; 2]) {
-    let home = tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
-    let paths = StorePaths {
-        events: home.path().join("events.db"),
-        cache: home.path().join("cache.db"),
-    };
-    let mut ledger = Ledger::open(&paths, Access::ReadWrite).unwrap();
-    ledger.ensure_inbox().unwrap();
+    let (home, mut ledger) = fresh();
     let actor = Actor {
         author: Some("ann".to_owned()),
         ..Actor::default()

@@ -8,6 +8,7 @@ use hzl_store::Files;
 use hzl_store::OpenOptions;
 use hzl_store::Result;
 use hzl_store::StorePaths;
+use hzl_store::ledger::Ledger;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -22,6 +23,14 @@ pub(crate) fn paths(directory: &Path) -> StorePaths {
         events: directory.join("events.db"),
         cache: directory.join("cache.db"),
     }
+}
+
+/// A new ledger with its inbox.
+pub(crate) fn fresh() -> (TempDir, Ledger) {
+    let home = hzl_testkit::fast_directory();
+    let mut ledger = Ledger::open(&paths(home.path()), Access::ReadWrite).unwrap();
+    ledger.ensure_inbox().unwrap();
+    (home, ledger)
 }
 
 /// Opens with ids that count up: `01ID…0`, `01ID…1`.

@@ -1,12 +1,10 @@
 //! Tasks by the beginning of their id.
 
 use hzl_core::ids::TaskId;
-use hzl_store::Access;
-use hzl_store::ledger::Ledger;
 use hzl_store::query::compare::{Compared, compare};
 use hzl_store::query::tasks::{Resolved, resolve};
 
-use crate::files::{directory, paths};
+use crate::files::{fresh, paths};
 
 const ADD: &str = "
     insert into events (event_id, task_id, type, data)
@@ -14,10 +12,8 @@ const ADD: &str = "
 
 #[test]
 fn ids_of_other_programs_are_found_in_any_case_as_long_as_there_are_any() {
-    let directory = directory();
-    let paths = paths(directory.path());
-    let mut ledger = Ledger::open(&paths, Access::ReadWrite).unwrap();
-    ledger.ensure_inbox().unwrap();
+    let (home, mut ledger) = fresh();
+    let paths = paths(home.path());
     let one = |id: &str| Resolved::One(TaskId::from(id));
     let mut find = |typed: &str| ledger.read(|cache| resolve(cache, typed)).unwrap();
     let add = |id: &str, kind: &str| {

@@ -11,20 +11,13 @@ use hzl_store::{Access, Error, StorePaths, projector, query};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::files::fresh;
+
 fn paths(home: &TempDir) -> StorePaths {
     StorePaths {
         events: home.path().join("events.db"),
         cache: home.path().join("cache.db"),
     }
-}
-
-fn fresh() -> (TempDir, Ledger) {
-    let home = tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
-    let mut ledger = Ledger::open(&paths(&home), Access::ReadWrite).unwrap();
-    ledger.ensure_inbox().unwrap();
-    (home, ledger)
 }
 
 /// The next event to send of this task.

@@ -14,7 +14,8 @@ use hzl_core::time::Timestamp;
 use hzl_store::ledger::{ExecuteError, Ledger, Outcome};
 use hzl_store::source::{Clock, SystemIds};
 use hzl_store::{Access, StorePaths, log, projector, query};
-use tempfile::TempDir;
+
+use crate::files::fresh;
 
 /// A clock that the test sets.
 #[derive(Clone)]
@@ -37,14 +38,6 @@ fn open(home: &Path) -> Ledger {
     let mut ledger = Ledger::open(&paths(home), Access::ReadWrite).unwrap();
     ledger.ensure_inbox().unwrap();
     ledger
-}
-
-fn fresh() -> (TempDir, Ledger) {
-    let home = tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
-    let ledger = open(home.path());
-    (home, ledger)
 }
 
 fn actor(name: &str) -> Actor {

@@ -1,12 +1,11 @@
 //! Pages of lists, against all tasks sorted here.
 
 use hzl_core::task::Status;
-use hzl_store::Access;
 use hzl_store::ledger::Ledger;
 use hzl_store::projector::StoredTask;
 use hzl_store::query::tasks::{ListFilter, list};
 
-use crate::files::{directory, paths};
+use crate::files::fresh;
 
 /// Tasks of two projects in all statuses; every seventh waits for the one before.
 const MANY: &str = "
@@ -41,10 +40,7 @@ fn is_available(stored: &StoredTask) -> bool {
 
 #[test]
 fn pages_are_parts_of_the_whole_in_order() {
-    let directory = directory();
-    let paths = paths(directory.path());
-    let mut ledger = Ledger::open(&paths, Access::ReadWrite).unwrap();
-    ledger.ensure_inbox().unwrap();
+    let (_home, mut ledger) = fresh();
     ledger.files().events.execute_batch(MANY).unwrap();
     let everything = ListFilter::default();
     let mut all = ledger

@@ -1,11 +1,10 @@
 //! A rebuild of many events makes the indexes after the rows, and leaves everything as it was.
 
 use hzl_store::digest::StateSum;
-use hzl_store::ledger::Ledger;
-use hzl_store::{Access, projector};
+use hzl_store::projector;
 use rusqlite::Connection;
 
-use crate::files::{directory, paths};
+use crate::files::fresh;
 
 /// More than from which on indexes are set aside.
 const EVENTS: i64 = 6_000;
@@ -33,10 +32,7 @@ fn look(cache: &Connection) -> (Vec<(String, Option<String>)>, StateSum, i64) {
 
 #[test]
 fn indexes_are_set_aside_and_made_again() {
-    let directory = directory();
-    let paths = paths(directory.path());
-    let mut ledger = Ledger::open(&paths, Access::ReadWrite).unwrap();
-    ledger.ensure_inbox().unwrap();
+    let (_home, mut ledger) = fresh();
     let fresh = look(&ledger.files().cache).0;
     ledger.files().events.execute(MANY, [EVENTS]).unwrap();
     // One by one, as if there were few.

@@ -328,13 +328,18 @@ fn all_errors() -> Vec<Point> {
 /// acknowledgement after which nothing could be read any more.
 #[test]
 fn errors_that_were_once_told_wrongly_are_told_as_they_are() {
-    let is_meant = |point: &Point| {
-        let name = point.name();
-        name.starts_with("restore --force, fdatasync")
-            // After the commit; a lock that cannot be had before is waited for.
-            || (name.starts_with("conflicts ack, fcntl") && (70..76).contains(&point.at.nth))
-    };
-    let points: Vec<Point> = all_errors().into_iter().filter(is_meant).collect();
+    let all = all_errors();
+    let named = |name: &'static str| move |point: &&Point| point.name().starts_with(name);
+    // Around the commit and after it; a lock that cannot be had before is waited for.
+    let last = all.iter().filter(named("conflicts ack, fcntl"));
+    let last = last.map(|point| point.at.nth).max().unwrap_or(0);
+    let late = |point: &&Point| point.at.nth + 10 > last;
+    let acknowledging = all
+        .iter()
+        .filter(named("conflicts ack, fcntl"))
+        .filter(late);
+    let restoring = all.iter().filter(named("restore --force, fdatasync"));
+    let points: Vec<Point> = restoring.chain(acknowledging).cloned().collect();
     assert!(points.len() > 45, "{}", points.len());
     play("errors_once_told_wrongly", &points, 0);
 }
