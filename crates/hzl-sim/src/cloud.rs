@@ -226,6 +226,9 @@ pub(crate) fn lost() -> RemoteError {
     }
 }
 
+/// More than a sync has.
+const STATEMENTS_KEPT: usize = 64;
+
 /// A database in memory, in which it is as late as it is told.
 pub struct InMemory {
     conn: Connection,
@@ -251,6 +254,7 @@ impl InMemory {
         // Else a statement that is kept is prepared anew whenever another value is bound to it.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
             .expect("a connection can be configured");
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         Self { conn, now_ms }
     }
 

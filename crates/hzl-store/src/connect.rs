@@ -156,7 +156,7 @@ const LIMITS: [(Limit, i32); 8] = [
 ];
 
 /// Enough for every statement of one command and of a fold.
-const STATEMENTS_KEPT: usize = 128;
+const STATEMENTS_KEPT: usize = 160;
 
 /// Sets what must hold before the first byte of the file is read.
 fn configure(conn: &mut Connection, deadline: Duration) -> rusqlite::Result<()> {

@@ -67,7 +67,8 @@ fn birth(events: &Connection) -> Option<String> {
 
 fn find_text(conn: &Connection, sql: &str) -> Result<Option<String>> {
     let found: Option<Option<String>> = conn
-        .query_row(sql, [], |row| row.get(0))
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .optional()
         .on(conn, "look for what was lost")?;
     Ok(found.flatten())

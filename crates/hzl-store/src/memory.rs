@@ -164,7 +164,12 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     statement.query_map([], |row| row.get(0))?.collect()
 }
 
+/// Both have the same tables on the same pages: whoever has the copy open need not learn the schema anew, nor prepare
+/// its statements, as SQLite would have it after a copy.
 fn copy_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
+    let version: i64 = to.query_row("pragma schema_version", [], |row| row.get(0))?;
     let backup = Backup::new(from, to)?;
-    backup.run_to_completion(i32::MAX, Duration::ZERO, None)
+    backup.run_to_completion(i32::MAX, Duration::ZERO, None)?;
+    drop(backup);
+    to.pragma_update(None, "schema_version", version)
 }

@@ -228,7 +228,8 @@ const INSTANCE: &str = "
 /// # Errors
 /// Whatever SQLite reports.
 pub fn instance_id(conn: &Connection) -> Result<Option<String>> {
-    conn.query_row(INSTANCE, [], |row| row.get(0))
+    conn.prepare_cached(INSTANCE)
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .optional()
         .on(conn, "read the instance id")
 }

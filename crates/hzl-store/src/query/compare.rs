@@ -208,8 +208,8 @@ fn compare_table(
 ) -> Result<u64> {
     let context = "compare the projections";
     let sql = query(folded, table)?;
-    let mut of_stored = stored.prepare(&sql).on(stored, context)?;
-    let mut of_folded = folded.prepare(&sql).on(folded, context)?;
+    let mut of_stored = stored.prepare_cached(&sql).on(stored, context)?;
+    let mut of_folded = folded.prepare_cached(&sql).on(folded, context)?;
     let mut theirs = Stream::of(stored, of_stored.query([]).on(stored, context)?)?;
     let mut expected = Stream::of(folded, of_folded.query([]).on(folded, context)?)?;
     let (mut subjects, mut count) = (BTreeSet::new(), 0);

@@ -3,7 +3,7 @@
 use hzl_core::ids::{DeviceId, EventId};
 use hzl_core::planted::{Bug, is_planted};
 use hzl_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, named_params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, named_params};
 
 use super::{CloudRow, Outgoing, PullBasis, Settled};
 use crate::error::{OnConnection as _, Result};
@@ -400,18 +400,15 @@ const LAST_ROWID: &str = "
 /// Moves the row id up to which everything is settled: it keeps looking for the tail cheap.
 pub(crate) fn advance_watermark(log: &Connection) -> Result<()> {
     let settled = state::number(log, Key::SettledRowid)?;
-    let next: Option<i64> = log
-        .query_row(
-            NEXT_UNSETTLED,
-            named_params! { ":settled": settled },
-            |row| row.get(0),
-        )
-        .on(log, "find the tail")?;
+    let find = |sql, values: &[(&str, &dyn ToSql)]| {
+        let mut statement = log.prepare_cached(sql)?;
+        statement.query_row(values, |row| row.get::<_, Option<i64>>(0))
+    };
+    let next =
+        find(NEXT_UNSETTLED, named_params! { ":settled": settled }).on(log, "find the tail")?;
     let upto = match next {
         Some(next) => next - 1,
-        None => log
-            .query_row(LAST_ROWID, [], |row| row.get(0))
-            .on(log, "find the tail")?,
+        None => find(LAST_ROWID, &[]).on(log, "find the tail")?.unwrap_or(0),
     };
     if upto == settled {
         Ok(())
