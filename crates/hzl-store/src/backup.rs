@@ -86,11 +86,11 @@ fn copy_file(from: &Connection, into: &Path) -> Result<()> {
         .on(&to, "finish the copy")
 }
 
-pub(crate) fn copy_pages(from: &Connection, to: &mut Connection) -> Result<()> {
+fn copy_pages(from: &Connection, to: &mut Connection) -> Result<()> {
     copy_all_pages(from, to).on(to, "copy the event log")
 }
 
-fn copy_all_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
+pub(crate) fn copy_all_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
     Backup::new(from, to).and_then(|copy| {
         let mut wait = busy::Wait::until(busy::DEADLINE);
         loop {

@@ -20,10 +20,10 @@ use hzl_core::ids::EventId;
 use hzl_core::time::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
 use self::pages::{Image, Source};
-use crate::backup::copy_pages;
+use crate::backup::copy_all_pages;
 use crate::busy;
 use crate::connect::{connect, in_memory};
 use crate::error::{Context as _, Error, OnConnection as _, Result};
@@ -36,7 +36,7 @@ use crate::schema::events;
 use crate::schema::old_cache::{Carried, free_name};
 use crate::source::{Clock, IdSource};
 use crate::state::{self, Key, SyncState};
-use crate::transaction::WriteTransaction;
+use crate::transaction::{WriteTransaction, failed_commit};
 use crate::vetted::{self, IfMissing};
 use crate::{replica, sum};
 
@@ -84,8 +84,9 @@ pub fn salvage(paths: &StorePaths, clock: &dyn Clock, ids: &mut dyn IdSource) ->
         let context = "replace the damaged log, since others write to it";
         return Err(Error::busy(context));
     }
-    replace(path, &scratch)?;
+    // Before anything is replaced, so that nothing can fail after it: the names of what is kept last.
     vetted::sync_names(path)?;
+    replace(path, &scratch)?;
     drop((image, queue, sync));
     Ok(Salvaged {
         events: u64::try_from(found.events.len()).unwrap_or(u64::MAX),
@@ -325,14 +326,30 @@ fn start_anew(scratch: &Connection, now: Timestamp, device: &str) -> Result<()> 
 /// Puts the new log in the place of the old one, in one transaction.
 fn replace(path: &Path, scratch: &Connection) -> Result<()> {
     let mut live = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, PATIENCE)?;
-    match copy_pages(scratch, &mut live) {
-        Err(Error::Corrupt { .. } | Error::NotADatabase { .. }) => {}
-        done => return done,
+    // Makes the WAL, if the file is sound enough to have one.
+    drop(live.query_row("select count(*) from sqlite_master", [], |_| Ok(())));
+    vetted::sync_wal_name(path)?;
+    match copy_all_pages(scratch, &mut live) {
+        Err(error) if is_damage(&error) => {}
+        done => return done.map_err(|source| not_replaced(&live, source)),
     }
     // Even the header is damaged: SQLite is told not to look at it.
     drop(live);
     let mut live = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, PATIENCE)?;
     live.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)
-        .on(&live, "replace the damaged log")?;
-    copy_pages(scratch, &mut live)
+        .on(&live, REPLACE)?;
+    copy_all_pages(scratch, &mut live).map_err(|source| not_replaced(&live, source))
+}
+
+const REPLACE: &str = "replace the damaged log";
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+fn not_replaced(live: &Connection, source: rusqlite::Error) -> Error {
+    failed_commit(live, source, REPLACE, None)
 }

@@ -8,6 +8,7 @@ use std::fs::DirBuilder;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
+use std::io::Read as _;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -45,6 +46,17 @@ fn vet(path: &Path) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Longer than any config file that somebody wrote.
+const LONGEST_BYTES: u64 = 1 << 20;
+
+/// Reads a file, or just more of it than is wanted.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    file.take(LONGEST_BYTES + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// A config file in memory.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigFile {
@@ -69,7 +81,10 @@ impl ConfigFile {
         if let Err(problem) = vet(&path) {
             return Err(invalid(problem));
         }
-        let text = match fs::read_to_string(&path) {
+        let text = match read(&path) {
+            Ok(text) if text.len() as u64 > LONGEST_BYTES => {
+                return Err(invalid("is longer than 1 MiB"));
+            }
             Ok(text) => text,
             Err(error) if is_absent(&error) => String::new(),
             Err(error) => return Err(invalid("cannot be read").caused_by(error)),

@@ -491,7 +491,7 @@ fn damaged_projections_are_healed() {
 }
 
 /// Finds the page of a database that holds a text, and zeroes it.
-fn zero_page_with(path: &Path, text: &str) {
+pub(crate) fn zero_page_with(path: &Path, text: &str) {
     let mut content = fs::read(path).expect("it can be read");
     // The last: what was the root of the tree keeps what it held as a leaf.
     let found = content

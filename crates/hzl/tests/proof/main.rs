@@ -14,6 +14,7 @@ mod matrix;
 mod names;
 mod odd_homes;
 mod power_cut;
+mod repair;
 mod security;
 mod store;
 mod terminal;

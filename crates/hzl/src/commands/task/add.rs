@@ -28,7 +28,7 @@ use crate::values::CommaList;
 /// --from-json reads an array of objects, or one object per line, with the names of the options as keys:
 /// title, project, description, links, tags, priority, depends_on, parent, status, agent, comment,
 /// stale_after, due, metadata. `"key": "a"` names an entry, and later ones refer to it as "@a" in
-/// depends_on and parent. All tasks are created or none; -P, -p and -s are defaults.
+/// depends_on and parent. All tasks, 10,000 at most, are created or none; -P, -p and -s are defaults.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hzl task add \"Fix the login page\"

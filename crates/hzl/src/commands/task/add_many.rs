@@ -32,6 +32,8 @@ use crate::values;
 
 /// No input is longer, in bytes.
 const INPUT_BYTES: u64 = 32 * 1024 * 1024;
+/// No input has more tasks: while they are written, others wait.
+const TASKS: usize = 10_000;
 /// What stands before the key of a task of the same input.
 const REFERENCE: char = '@';
 
@@ -121,8 +123,8 @@ fn read(source: &Path, ctx: &Context) -> Result<String, CommandError> {
         .read_to_string(&mut text)
         .map_err(failed)?;
     if text.len() as u64 > INPUT_BYTES {
-        let message = format!("the input is longer than {INPUT_BYTES} bytes");
-        return Err(CommandError::new(Kind::Input, message).hint("split it"));
+        let message = format!("nothing was added: the input is longer than {INPUT_BYTES} bytes");
+        return Err(CommandError::new(Kind::Input, message).hint("split the input"));
     }
     Ok(text)
 }
@@ -136,10 +138,15 @@ fn parse(text: &str) -> Result<Vec<Entry>, CommandError> {
             .into_iter()
             .collect()
     };
-    parsed.map_err(|error| {
+    let entries: Vec<Entry> = parsed.map_err(|error| {
         CommandError::new(Kind::Input, format!("nothing was added: {error}"))
             .hint("give an array of objects, or one object per line: {\"title\": \"…\"}")
-    })
+    })?;
+    if entries.len() > TASKS {
+        let message = format!("nothing was added: more than {TASKS} tasks");
+        return Err(CommandError::new(Kind::Input, message).hint("split the input"));
+    }
+    Ok(entries)
 }
 
 /// Says which entry is meant, counted from 1.

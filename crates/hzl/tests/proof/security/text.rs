@@ -228,7 +228,16 @@ fn bombs_are_refused_before_they_are_unpacked() {
         "[{{\"title\":\"x\",\"description\":\"{}\"}}]",
         "x".repeat(20_000_000)
     );
-    for (name, plan) in [("deep", deep), ("tags", tags), ("long", long)] {
+    let many = "{\"title\":\"x\"}\n".repeat(10_001);
+    let whole = "{\"title\":\"x\"}\n".repeat(3_000_000);
+    let plans = [
+        ("deep", deep),
+        ("tags", tags),
+        ("long", long),
+        ("many", many),
+        ("whole", whole),
+    ];
+    for (name, plan) in plans {
         home.write("plan.json", plan);
         let started = Instant::now();
         let run = home.hzl(&["task", "add", "--from-json", "plan.json"]);
@@ -240,4 +249,8 @@ fn bombs_are_refused_before_they_are_unpacked() {
         let events = home.hzl(&["events"]).stdout.lines().count();
         assert!(events <= 1, "{name}: nothing is written");
     }
+    let spaces = format!("{{{}}}", " ".repeat(100_000_000));
+    home.write("config/hzl/config.json", spaces);
+    let run = home.hzl(&["task", "list"]);
+    assert_eq!(run.json()["error"]["code"], "config_invalid", "{run}");
 }
