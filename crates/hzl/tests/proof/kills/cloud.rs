@@ -65,7 +65,9 @@ impl Cloud {
 
     /// Runs SQL and returns the first column, a text.
     fn rows(&self, sql: &str) -> Vec<String> {
-        let body = json!({"requests": [{"type": "execute", "stmt": {"sql": sql}}]}).to_string();
+        // Else the server would keep the stream for a while, and there are many.
+        let requests = json!([{"type": "execute", "stmt": {"sql": sql}}, {"type": "close"}]);
+        let body = json!({ "requests": requests }).to_string();
         let (url, token) = (self.server.url(), Some(self.token.as_str()));
         let (status, reply) =
             exchange(&url, "POST", "/v2/pipeline", token, &body).expect("the server answers");

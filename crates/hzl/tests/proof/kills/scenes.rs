@@ -30,6 +30,8 @@ pub(crate) struct Scene {
     pub(crate) product: Option<Product>,
     /// The cloud it talks to, which is put back for each point.
     pub(crate) cloud: Option<Cloud>,
+    /// A configuration for this command alone, below the home: what follows starts nothing in the background.
+    config: Option<&'static str>,
 }
 
 /// How the events of a command come into the log.
@@ -65,11 +67,18 @@ impl Scene {
             manner: Manner::AsOne,
             product: None,
             cloud: None,
+            config: None,
         }
     }
 
     fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
+        self
+    }
+
+    fn with_config(mut self, config: &Value) -> Self {
+        self.home.write("alone.json", config.to_string());
+        self.config = Some("alone.json");
         self
     }
 
@@ -81,7 +90,10 @@ impl Scene {
     /// Prepares the command on this machine.
     pub(crate) fn call(&self, home: &Home) -> Call {
         let line: Vec<&str> = self.line.iter().map(String::as_str).collect();
-        let call = home.call(&line);
+        let mut call = home.call(&line);
+        if let Some(config) = self.config {
+            call = call.env("HZL_CONFIG", home.path().join(config));
+        }
         match &self.stdin {
             Some(text) => call.stdin(text.as_str()),
             None => call,
@@ -376,12 +388,19 @@ fn of_conflicts() -> Vec<Scene> {
 }
 
 fn configure(home: &Home, server: &Sqld) {
-    let config = json!({
+    home.write(
+        "config/hzl/config.json",
+        config(server, "manual").to_string(),
+    );
+}
+
+fn config(server: &Sqld, policy: &str) -> Value {
+    json!({
         "syncUrl": server.url(),
         "authToken": server.token(Access::ReadWrite, 7 * 24 * 3600),
-        "db": {"sync": {"policy": "manual"}},
-    });
-    home.write("config/hzl/config.json", config.to_string());
+        "db": {"sync": {"policy": policy}},
+        "sync": {"claims": if policy == "manual" { "local" } else { "auto" }},
+    })
 }
 
 /// A sync that pushes, one that pulls, and the first ones of a machine, each with a server of its own.
@@ -430,6 +449,47 @@ fn of_clouds() -> Vec<Scene> {
     vec![push, pull, join, found]
 }
 
+/// Commands that ask the cloud, or leave it to a process in the background.
+fn of_policies() -> Vec<Scene> {
+    let alone = |line: &dyn Fn(&Ledger) -> Vec<String>, name: &str| {
+        let server = Sqld::start(Auth::Jwt);
+        let ledger = Ledger::new();
+        configure(&ledger.home, &server);
+        ledger.home.json(&["sync"]);
+        let line = line(&ledger);
+        let line: Vec<&str> = line.iter().map(String::as_str).collect();
+        let scene = ledger.scene(&line).named(name);
+        let mut scene = scene.with_config(&config(&server, "opportunistic"));
+        scene.cloud = Some(Cloud::of(server));
+        scene
+    };
+    let words = |line: &[&str]| line.iter().map(|word| (*word).to_owned()).collect();
+    vec![
+        alone(
+            &|ledger| words(&["task", "claim", &ledger.ready, "--agent", "bob"]),
+            "task claim that asks the cloud",
+        ),
+        alone(
+            &|_| words(&["task", "add", "To be pushed"]),
+            "task add and a push in the background",
+        ),
+    ]
+}
+
+/// A command whose hook is delivered in the background, or would be: nobody listens there.
+fn of_hooks() -> Vec<Scene> {
+    let ledger = Ledger::new();
+    let scene = ledger.scene(&["task", "complete", &ledger.working]);
+    let config = json!({
+        "hooks": {"on_done": {"url": "http://127.0.0.1:9/done"}, "allowPrivate": true},
+    });
+    vec![
+        scene
+            .named("task complete with a hook")
+            .with_config(&config),
+    ]
+}
+
 /// Returns all scenes.
 pub(crate) fn all() -> Vec<Scene> {
     let ledger = Ledger::new();
@@ -438,5 +498,7 @@ pub(crate) fn all() -> Vec<Scene> {
     scenes.extend(ledger.of_files());
     scenes.extend(of_conflicts());
     scenes.extend(of_clouds());
+    scenes.extend(of_policies());
+    scenes.extend(of_hooks());
     scenes
 }
