@@ -6,6 +6,7 @@
 //! not growth (a restored log, another generation) means a rebuild.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use hzl_core::event::PlacedEvent;
 use hzl_core::fold::{FoldContext, TaskFold};
@@ -16,6 +17,7 @@ use hzl_core::time::Timestamp;
 use rusqlite::{Connection, named_params};
 
 use crate::error::{OnConnection as _, Result};
+use crate::folded::{Folded, fold_beside};
 use crate::log;
 use crate::loss;
 use crate::projector::{self, Cursor, Mode, Projector, are_plain, find_cursor, find_task};
@@ -50,8 +52,8 @@ pub enum CaughtUp {
 /// From this many new events on, folding everything in one pass is cheaper than task by task.
 const REBUILD_FROM_EVENTS: i64 = 20_000;
 
-/// From this many events on, indexes are made after the rows.
-const INDEXED_LAST_FROM_EVENTS: i64 = 5_000;
+/// From this many events on, they are folded by a second thread, and indexes are made after the rows.
+const LARGE_FROM_EVENTS: i64 = 5_000;
 
 /// Folds what the log has and the projections have not, in one transaction on `cache`.
 ///
@@ -302,8 +304,8 @@ fn apply_appended(
                 refold(events, &mut projector, state, task_id, context)?;
             } else {
                 let placed: Vec<PlacedEvent> = placed.into_iter().cloned().collect();
-                let fold = TaskFold::of(&placed, context);
-                projector.store_task(task_id, &fold, Mode::Fresh, &projects)?;
+                let folded = Folded::new(task_id.clone(), TaskFold::of(&placed, context));
+                projector.store_task(&folded, Mode::Fresh, &projects)?;
             }
             continue;
         }
@@ -311,7 +313,8 @@ fn apply_appended(
         for placed in placed {
             fold.apply(placed, context);
         }
-        projector.store_task(task_id, &fold, Mode::Append, &projects)?;
+        let folded = Folded::new(task_id.clone(), fold);
+        projector.store_task(&folded, Mode::Append, &projects)?;
     }
     projector.finish(&end_cursor(events, state)?)
 }
@@ -396,20 +399,22 @@ fn refold(
     context: FoldContext<'_>,
 ) -> Result<()> {
     let placed = log::list_task_events(events, task_id.as_str(), &state.device)?;
-    let fold = TaskFold::of(&placed, context);
+    let folded = Folded::new(task_id.clone(), TaskFold::of(&placed, context));
     let mode = if is_planted(Bug::PulledEventsAppended) {
         Mode::Append
     } else {
         Mode::Replace
     };
-    projector.store_task(task_id, &fold, mode, context.projects)
+    projector.store_task(&folded, mode, context.projects)
 }
 
 fn fold_everything(events: &Connection, cache: &Connection, state: &SyncState) -> Result<()> {
     let projects = load_projects(events, state)?;
     let mut projector = Projector::new(cache)?;
     projector.clear()?;
-    if end_cursor(events, state)?.rowid > INDEXED_LAST_FROM_EVENTS {
+    let cursor = end_cursor(events, state)?;
+    let is_large = cursor.rowid > LARGE_FROM_EVENTS;
+    if is_large {
         projector.set_indexes_aside()?;
     }
     projector.store_projects(&projects)?;
@@ -417,21 +422,15 @@ fn fold_everything(events: &Connection, cache: &Connection, state: &SyncState) -
         projects: &projects,
         rewind_points: &state.rewind_points,
     };
-    log::for_each_task(events, &state.device, |placed| {
-        let Some(task_id) = placed
-            .first()
-            .and_then(|first| first.event.task_id.as_ref())
-        else {
-            return Ok(());
-        };
-        projector.store_task(
-            task_id,
-            &TaskFold::of(placed, context),
-            Mode::Fresh,
-            &projects,
-        )
-    })?;
-    projector.finish(&end_cursor(events, state)?)
+    let mut store = |folded: &Folded| projector.store_task(folded, Mode::Fresh, &projects);
+    if !is_large || !fold_beside(events, state, context, &mut store)? {
+        log::for_each_task(events, &state.device, |placed| {
+            let folded = Folded::of(placed, context);
+            folded.iter().try_for_each(&mut store)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    projector.finish(&cursor)
 }
 
 /// The projects' timeline, from the log: project events are few.

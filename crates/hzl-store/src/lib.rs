@@ -15,6 +15,7 @@ pub mod digest;
 pub mod error;
 pub mod facts;
 pub mod filesystem;
+pub mod folded;
 pub mod intent;
 pub mod interrupt;
 pub mod ledger;

@@ -4,12 +4,14 @@
 //! is: settled events by cloud sequence, rows that a rewind made tail again, then the rest of the tail
 //! by row id (hzl-core, `order`).
 
+use std::ops::ControlFlow;
+
 use hzl_core::event::{Event, PROJECT_TASK_ID, Payload, PlacedEvent, SCHEMA_VERSION};
 use hzl_core::ids::{DeviceId, EventId, TaskId};
 use hzl_core::limits;
 use hzl_core::order::Position;
 use hzl_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use crate::error::{OnConnection as _, Result};
 use crate::sum;
@@ -248,23 +250,24 @@ pub(crate) fn insert(conn: &Connection, row: Option<i64>, event: &StoredEvent) -
     let mut statement = conn
         .prepare_cached(INSERT)
         .on(conn, "append to the event log")?;
+    // In the order of the statement: to look the names up would take a third as long as the insertion.
     let rowid = statement
-        .insert(named_params! {
-            ":id": row,
-            ":event_id": event.event_id.as_str(),
-            ":task_id": event.task_id,
-            ":type": event.kind,
-            ":data": event.data,
-            ":schema_version": event.schema_version,
-            ":author": event.author,
-            ":agent_id": event.agent_id,
-            ":session_id": event.session_id,
-            ":correlation_id": event.correlation_id,
-            ":causation_id": event.causation_id,
-            ":timestamp": event.timestamp,
-            ":basis_seq": event.basis_seq,
-            ":epoch": event.epoch,
-        })
+        .insert(params![
+            row,
+            event.event_id.as_str(),
+            event.task_id,
+            event.kind,
+            event.data,
+            event.schema_version,
+            event.author,
+            event.agent_id,
+            event.session_id,
+            event.correlation_id,
+            event.causation_id,
+            event.timestamp,
+            event.basis_seq,
+            event.epoch,
+        ])
         .on(conn, "append to the event log")?;
     sum::write(conn, rowid, sum::of(event))?;
     Ok(rowid)
@@ -409,14 +412,14 @@ pub fn list_events_after(
         .on(conn, "read the event log")
 }
 
-/// Gives the events of all tasks to `fold`, task by task, each task's in order.
+/// Gives the events of all tasks to `fold`, task by task, each task's in order, until it breaks off.
 ///
 /// # Errors
 /// Whatever SQLite or `fold` reports.
 pub fn for_each_task(
     conn: &Connection,
     device: &DeviceId,
-    mut fold: impl FnMut(&[PlacedEvent]) -> Result<()>,
+    mut fold: impl FnMut(&[PlacedEvent]) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let mut statement = conn
         .prepare_cached(ALL_EVENTS)
@@ -429,7 +432,9 @@ pub fn for_each_task(
             .first()
             .is_some_and(|first| first.event.task_id != placed.event.task_id)
         {
-            fold(&group)?;
+            if fold(&group)?.is_break() {
+                return Ok(());
+            }
             group.clear();
         }
         group.push(placed);
@@ -437,7 +442,7 @@ pub fn for_each_task(
     if group.is_empty() {
         Ok(())
     } else {
-        fold(&group)
+        fold(&group).map(drop)
     }
 }
 

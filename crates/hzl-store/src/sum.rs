@@ -38,11 +38,12 @@ impl Checked {
 }
 
 fn sum<'v>(values: impl Iterator<Item = ValueRef<'v>>) -> i64 {
-    let mut hash = Sha256::new();
+    // Hashed in one piece: in small ones that takes five times as long.
+    let mut text = Vec::with_capacity(1024);
     let mut add = |kind: u8, bytes: &[u8]| {
-        hash.update([kind]);
-        hash.update(bytes.len().to_be_bytes());
-        hash.update(bytes);
+        text.push(kind);
+        text.extend(bytes.len().to_be_bytes());
+        text.extend(bytes);
     };
     for value in values {
         match value {
@@ -53,7 +54,7 @@ fn sum<'v>(values: impl Iterator<Item = ValueRef<'v>>) -> i64 {
             ValueRef::Blob(bytes) => add(4, bytes),
         }
     }
-    let hash = hash.finalize();
+    let hash = Sha256::digest(&text);
     let mut first = [0; 8];
     first.copy_from_slice(&hash[..8]);
     i64::from_be_bytes(first)

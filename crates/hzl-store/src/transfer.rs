@@ -5,6 +5,8 @@
 //! A store that holds something already takes over what it does not have: the events keep their ids,
 //! times and devices, and wait to be pushed. Nothing is ever replaced.
 
+use std::borrow::Cow;
+
 use hzl_core::ids::{DeviceId, EventId};
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
@@ -284,37 +286,38 @@ impl Importer<'_> {
         if let Some(reason) = log::unacceptable(event) {
             return Ok(Some(Refused::Unacceptable(reason)));
         }
-        if Timestamp::parse(&event.timestamp).is_none() {
+        let Some(written) = Timestamp::parse(&event.timestamp) else {
             return Ok(Some(Refused::Unacceptable("its timestamp is not a time")));
-        }
-        if let Some(known) = self.find_content(&event.event_id)? {
-            let same = known
-                == (
-                    event.task_id.clone(),
-                    event.kind.clone(),
-                    event.data.clone(),
-                );
-            if !same && !same_json(&known.2, &event.data) {
-                return Ok(Some(Refused::IdTaken));
-            }
-            self.done.skipped += 1;
-            return Ok(None);
-        }
-        let mut event = event.clone();
-        if self.forget_basis && event.basis_seq.is_some() {
-            event.basis_seq = Some(0);
-        }
-        let rowid = match log::append_stored(self.log, &event) {
-            Ok(rowid) => rowid,
-            Err(error) if error.is_constraint() => {
-                let reason = "it breaks a constraint of the log";
-                return Ok(Some(Refused::Unacceptable(reason)));
-            }
-            Err(error) => return Err(error),
         };
-        self.put(rowid, transfer)?;
-        self.see(transfer);
-        self.done.imported += 1;
+        let mut event = Cow::Borrowed(event);
+        if self.forget_basis && event.basis_seq.is_some() {
+            event.to_mut().basis_seq = Some(0);
+        }
+        match log::append_stored(self.log, &event) {
+            Ok(rowid) => {
+                self.put(rowid, transfer)?;
+                self.see(transfer, written);
+                self.done.imported += 1;
+                Ok(None)
+            }
+            Err(error) if error.is_constraint() => self.compare(&event),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says why the log does not take an event: it is there already, which is well, or another one is.
+    fn compare(&mut self, event: &StoredEvent) -> Result<Option<Refused>> {
+        let Some((task_id, kind, data)) = self.find_content(&event.event_id)? else {
+            let reason = "it breaks a constraint of the log";
+            return Ok(Some(Refused::Unacceptable(reason)));
+        };
+        let is_same = task_id == event.task_id
+            && kind == event.kind
+            && (data == event.data || same_json(&data, &event.data));
+        if !is_same {
+            return Ok(Some(Refused::IdTaken));
+        }
+        self.done.skipped += 1;
         Ok(None)
     }
 
@@ -361,11 +364,10 @@ impl Importer<'_> {
     }
 
     /// What is written here from now on is later.
-    fn see(&mut self, transfer: &Transfer) {
-        let time = |text: &str| Timestamp::parse(text).map_or(0, Timestamp::millis);
-        let written = time(&transfer.event.timestamp);
+    fn see(&mut self, transfer: &Transfer, written: Timestamp) {
+        let time = |text| Timestamp::parse(text).unwrap_or_default();
         let received = transfer.received_at.as_deref().map_or(written, time);
-        let effective = written.min(received).min(self.latest_ms);
+        let effective = written.min(received).millis().min(self.latest_ms);
         self.clock_ms = self.clock_ms.max(effective);
     }
 }

@@ -1,6 +1,8 @@
 //! Contract 4: at most one agent holds a task, and an act under a claim that is over changes nothing.
 //! Every task is replayed, and every act looked at when it comes.
 
+use std::ops::ControlFlow;
+
 use hzl_core::event::{Payload, PlacedEvent};
 use hzl_core::fold::{FoldContext, TaskFold};
 use hzl_core::ids::{EventId, TaskId};
@@ -43,7 +45,7 @@ pub(super) fn folds(ledger: &Ledger) -> Vec<Folded> {
                 rewind_points: state.rewind_points.clone(),
             });
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })
     .expect("events can be read");
     tasks

@@ -27,10 +27,11 @@ use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 pub(crate) use self::ids::has_odd_ids;
 pub(crate) use self::projects::{are_plain, find_plain};
+pub(crate) use self::task::{Contents, json_column, read_task, task_columns};
 pub use self::task::{StoredTask, find_task};
-pub(crate) use self::task::{json_column, read_task, task_columns};
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
+use crate::folded::Folded;
 use crate::tip::Tip;
 
 /// How much of the log is folded.
@@ -120,13 +121,8 @@ impl<'conn> Projector<'conn> {
     ///
     /// # Errors
     /// Whatever SQLite reports.
-    pub fn store_task(
-        &mut self,
-        task_id: &TaskId,
-        fold: &TaskFold,
-        mode: Mode,
-        projects: &Projects,
-    ) -> Result<()> {
+    pub fn store_task(&mut self, folded: &Folded, mode: Mode, projects: &Projects) -> Result<()> {
+        let Folded { task_id, fold, .. } = folded;
         let mode = if self.fresh { Mode::Fresh } else { mode };
         if is_planted(Bug::ProjectionSkipsOne) && !self.fresh && skips(fold) {
             return Ok(());
@@ -135,13 +131,17 @@ impl<'conn> Projector<'conn> {
             self.remove_notes(task_id)?;
             self.remove_conflicts(task_id)?;
         }
-        self.write_task(task_id, fold.task.as_ref(), mode, projects)?;
+        self.write_task(folded, mode, projects)?;
         self.write_edges(task_id, fold.task.as_ref(), mode)?;
         for comment in &fold.comments {
             self.add_comment(task_id, comment)?;
         }
         for checkpoint in &fold.checkpoints {
             self.add_checkpoint(task_id, checkpoint)?;
+        }
+        // A new row was stored with their number.
+        if !fold.checkpoints.is_empty() && mode != Mode::Fresh {
+            self.count_checkpoints(task_id, folded.checkpoints())?;
         }
         for conflict in &fold.conflicts {
             self.add_conflict(conflict)?;

@@ -2,7 +2,7 @@
 
 use hzl_core::fold::{Checkpoint, Comment};
 use hzl_core::ids::TaskId;
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, named_params, params};
 use serde_json::Value;
 
 use super::Projector;
@@ -17,8 +17,8 @@ const ADD_CHECKPOINT: &str = "
     insert into p_checkpoints (task_id, at, event_id, author, name, data)
     values (:task_id, :at, :event_id, :author, :name, :data)";
 
-const COUNT_CHECKPOINT: &str = "
-    update p_tasks set checkpoint_count = checkpoint_count + 1 where task_id = :task_id";
+const COUNT_CHECKPOINTS: &str = "
+    update p_tasks set checkpoint_count = checkpoint_count + :more where task_id = :task_id";
 
 const REMOVE_COMMENTS: &str = "
     delete from p_comments where task_id = :task_id returning event_id, at, author, text";
@@ -37,14 +37,15 @@ impl Projector<'_> {
             .prepare_cached(ADD_COMMENT)
             .on(self.conn, "store a comment")?;
         statement
-            .execute(named_params! {
-                ":task_id": task_id.as_str(),
-                ":at": comment.at.millis(),
-                ":event_id": comment.event_id.as_str(),
-                ":author": comment.author,
-                ":agent_id": comment.agent_id,
-                ":text": comment.text,
-            })
+            // In the order of the statement.
+            .execute(params![
+                task_id.as_str(),
+                comment.at.millis(),
+                comment.event_id.as_str(),
+                comment.author,
+                comment.agent_id,
+                comment.text,
+            ])
             .on(self.conn, "store a comment")?;
         let (event_id, at) = (comment.event_id.as_str(), comment.at.millis());
         self.sum.add(comment_sum(
@@ -67,26 +68,32 @@ impl Projector<'_> {
             .prepare_cached(ADD_CHECKPOINT)
             .on(self.conn, "store a checkpoint")?;
         statement
-            .execute(named_params! {
-                ":task_id": task_id.as_str(),
-                ":at": checkpoint.at.millis(),
-                ":event_id": checkpoint.event_id.as_str(),
-                ":author": checkpoint.author,
-                ":name": checkpoint.name,
-                ":data": data,
-            })
+            // In the order of the statement.
+            .execute(params![
+                task_id.as_str(),
+                checkpoint.at.millis(),
+                checkpoint.event_id.as_str(),
+                checkpoint.author,
+                checkpoint.name,
+                data,
+            ])
             .on(self.conn, "store a checkpoint")?;
-        let mut count = self
-            .conn
-            .prepare_cached(COUNT_CHECKPOINT)
-            .on(self.conn, "count a checkpoint")?;
-        count
-            .execute(named_params! { ":task_id": task_id.as_str() })
-            .on(self.conn, "count a checkpoint")?;
         let (event_id, at) = (checkpoint.event_id.as_str(), checkpoint.at.millis());
         self.sum
             .add(checkpoint_sum(event_id, at, &checkpoint.name, &data));
         Ok(())
+    }
+
+    /// Counts checkpoints that were added to a task.
+    pub(super) fn count_checkpoints(&self, task_id: &TaskId, more: i64) -> Result<()> {
+        let mut statement = self
+            .conn
+            .prepare_cached(COUNT_CHECKPOINTS)
+            .on(self.conn, "count checkpoints")?;
+        statement
+            .execute(named_params! { ":more": more, ":task_id": task_id.as_str() })
+            .on(self.conn, "count checkpoints")
+            .map(drop)
     }
 
     pub(super) fn remove_notes(&mut self, task_id: &TaskId) -> Result<()> {

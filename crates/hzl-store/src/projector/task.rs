@@ -7,7 +7,7 @@ use hzl_core::stamp::Stamp;
 use hzl_core::task::{Memory, Status, Task};
 use hzl_core::time::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,6 +16,7 @@ use super::counts::Place;
 use super::{Mode, Projector};
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
+use crate::folded::Folded;
 
 /// A task as it is stored, with what only the tables know.
 #[derive(Clone, Debug)]
@@ -124,12 +125,13 @@ macro_rules! insert {
         "    insert into p_tasks
       (task_id, title, project, project_identity, status, parent_raw, description, links, tags,
        priority, due_at, due_at_ms, metadata, stale_after_minutes, claimed_at, agent, route,
-       progress, lease_until, terminal_at, created_at, updated_at, claim_id, memory, digest)
+       progress, lease_until, terminal_at, created_at, updated_at, claim_id, memory, digest,
+       checkpoint_count)
     values
       (:task_id, :title, :project, :project_identity, :status, :parent_raw, :description, :links,
        :tags, :priority, :due_at, :due_at_ms, :metadata, :stale_after_minutes, :claimed_at, :agent,
        :route, :progress, :lease_until, :terminal_at, :created_at, :updated_at,
-       :claim_id, :memory, :digest)"
+       :claim_id, :memory, :digest, :checkpoint_count)"
     };
 }
 
@@ -160,31 +162,51 @@ const REMOVE_TAGS: &str = "
 const ADD_TAG: &str = "
     insert into p_tags (tag, task_id) values (:tag, :task_id) on conflict do nothing";
 
+/// What the columns of a task hold that has to be worked out first.
+pub(crate) struct Contents {
+    links: String,
+    tags: String,
+    metadata: String,
+    memory: String,
+    due_at_ms: Option<i64>,
+    digest: StateSum,
+}
+
+impl Contents {
+    pub(crate) fn of(task: &Task) -> Self {
+        Self {
+            links: json(&task.links),
+            tags: json(&task.tags),
+            metadata: json(&task.metadata),
+            memory: json(&task.memory),
+            due_at_ms: due_ms(task),
+            digest: digest(task),
+        }
+    }
+}
+
 impl Projector<'_> {
     /// Writes, replaces or removes a task's row and tags, and notes what the end state must look at.
     pub(super) fn write_task(
         &mut self,
-        task_id: &TaskId,
-        task: Option<&Task>,
+        folded: &Folded,
         mode: Mode,
         projects: &Projects,
     ) -> Result<()> {
+        let task_id = &folded.task_id;
+        let task = folded.fold.task.as_ref();
         let before = if mode == Mode::Fresh {
             None
         } else {
             find_task(self.conn, task_id)?
         };
-        let open = |task: &Task| !task.status.is_terminal();
         let old = before.as_ref().map(|stored| &stored.task);
         if old.is_some() != task.is_some() {
-            self.changed_existence.insert(task_id.clone());
             self.note_id(task_id, task.is_some());
         }
-        if old.map(open) != task.map(open) {
-            self.changed_openness.insert(task_id.clone());
-        }
-        if old.and_then(parent_link) != task.and_then(parent_link) {
-            self.changed_parent.insert(task_id.clone());
+        // Where everything is new, the end state is settled for all.
+        if !self.fresh {
+            self.note_changes(task_id, old, task);
         }
         if let Some(before) = &before {
             self.sum.subtract(before.digest);
@@ -196,10 +218,9 @@ impl Projector<'_> {
         let was = before
             .as_ref()
             .map(|stored| place(&stored.project, &stored.task, Some(stored)));
-        match task {
-            Some(task) => {
-                let digest = digest(task);
-                self.sum.add(digest);
+        match task.zip(folded.contents.as_ref()) {
+            Some((task, contents)) => {
+                self.sum.add(contents.digest);
                 // A fold that went on knows only the projects it needed.
                 let kept = before
                     .as_ref()
@@ -210,7 +231,12 @@ impl Projector<'_> {
                 );
                 self.count(was, Some(place(&project, task, before.as_ref())))?;
                 let put = if before.is_none() { INSERT } else { UPSERT };
-                self.put_task(put, task, project.as_str(), digest)?;
+                let checkpoints = match mode {
+                    Mode::Fresh => folded.checkpoints(),
+                    // They are counted when they are added.
+                    Mode::Append | Mode::Replace => 0,
+                };
+                self.put_task(put, (task, contents), project.as_str(), checkpoints)?;
             }
             None => {
                 if before.is_some() {
@@ -229,39 +255,61 @@ impl Projector<'_> {
         Ok(())
     }
 
-    fn put_task(&self, sql: &str, task: &Task, project: &str, digest: StateSum) -> Result<()> {
+    /// Notes what the end state has to look at.
+    fn note_changes(&mut self, task_id: &TaskId, old: Option<&Task>, task: Option<&Task>) {
+        let open = |task: &Task| !task.status.is_terminal();
+        if old.is_some() != task.is_some() {
+            self.changed_existence.insert(task_id.clone());
+        }
+        if old.map(open) != task.map(open) {
+            self.changed_openness.insert(task_id.clone());
+        }
+        if old.and_then(parent_link) != task.and_then(parent_link) {
+            self.changed_parent.insert(task_id.clone());
+        }
+    }
+
+    fn put_task(
+        &self,
+        sql: &str,
+        (task, contents): (&Task, &Contents),
+        project: &str,
+        checkpoints: i64,
+    ) -> Result<()> {
         let mut statement = self
             .conn
             .prepare_cached(sql)
             .on(self.conn, "store a task")?;
         statement
-            .execute(named_params! {
-                ":task_id": task.task_id.as_str(),
-                ":title": task.title,
-                ":project": project,
-                ":project_identity": task.project.as_str(),
-                ":status": task.status.name(),
-                ":parent_raw": task.parent_id.as_ref().map(TaskId::as_str),
-                ":description": task.description,
-                ":links": json(&task.links),
-                ":tags": json(&task.tags),
-                ":priority": task.priority,
-                ":due_at": task.due_at,
-                ":due_at_ms": due_ms(task),
-                ":metadata": json(&task.metadata),
-                ":stale_after_minutes": task.stale_after_minutes,
-                ":claimed_at": task.claimed_at.map(Timestamp::millis),
-                ":agent": task.agent,
-                ":route": task.route(),
-                ":progress": task.progress,
-                ":lease_until": task.lease_until.map(Timestamp::millis),
-                ":terminal_at": task.terminal_at.map(Timestamp::millis),
-                ":created_at": task.created_at.millis(),
-                ":updated_at": task.updated_at.millis(),
-                ":claim_id": task.claim.as_ref().map(EventId::as_str),
-                ":memory": json(&task.memory),
-                ":digest": &digest.to_bytes()[..],
-            })
+            // In the order of the statement.
+            .execute(params![
+                task.task_id.as_str(),
+                task.title,
+                project,
+                task.project.as_str(),
+                task.status.name(),
+                task.parent_id.as_ref().map(TaskId::as_str),
+                task.description,
+                contents.links,
+                contents.tags,
+                task.priority,
+                task.due_at,
+                contents.due_at_ms,
+                contents.metadata,
+                task.stale_after_minutes,
+                task.claimed_at.map(Timestamp::millis),
+                task.agent,
+                task.route(),
+                task.progress,
+                task.lease_until.map(Timestamp::millis),
+                task.terminal_at.map(Timestamp::millis),
+                task.created_at.millis(),
+                task.updated_at.millis(),
+                task.claim.as_ref().map(EventId::as_str),
+                contents.memory,
+                &contents.digest.to_bytes()[..],
+                checkpoints,
+            ])
             .on(self.conn, "store a task")?;
         Ok(())
     }
