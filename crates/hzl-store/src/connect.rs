@@ -54,7 +54,7 @@ pub(crate) fn connect_to_write(
         Durability::Normal => "pragma synchronous = normal; pragma wal_autocheckpoint = 0",
     };
     conn.execute_batch(pragmas)
-        .and_then(|()| conn.execute_batch(PAGES_KEPT))
+        .and_then(|()| keep_pages(&conn))
         .at(path, "configure the database")?;
     harden(&conn).at(path, "configure the database")?;
     Ok(conn)
@@ -63,6 +63,11 @@ pub(crate) fn connect_to_write(
 /// At most 64 MiB, taken as needed: with the usual 2 MiB a rebuild of 200,000 events wrote its pages to
 /// the WAL and read them back so often that it took twice as long (measured).
 const PAGES_KEPT: &str = "pragma cache_size = -65536";
+
+/// Lets a connection keep what it has read: whoever reads all of a log comes by each page again and again.
+pub(crate) fn keep_pages(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(PAGES_KEPT)
+}
 
 /// The first switch to WAL needs the file for itself, and SQLite does not wait for that.
 fn use_wal(conn: &Connection, deadline: Duration) -> rusqlite::Result<()> {

@@ -11,7 +11,7 @@ use hzl_core::ids::TaskId;
 use rusqlite::Connection;
 
 use crate::busy;
-use crate::connect::connect_to_read;
+use crate::connect::{connect_to_read, keep_pages};
 use crate::error::Result;
 use crate::log;
 use crate::projector::Contents;
@@ -118,6 +118,7 @@ fn same_log_beside(log: &Connection, state: &SyncState) -> Option<Connection> {
         return None;
     }
     let beside = connect_to_read(path, busy::DEADLINE).ok()?;
+    keep_pages(&beside).ok()?;
     // It ends with the connection.
     beside.execute_batch("begin").ok()?;
     let same = SyncState::load(&beside).ok()? == *state

@@ -4,11 +4,9 @@
 //! are. Rows that say `processing` or `failed` come from HZL 3.2.0, which wrote them apart. Not for
 //! deciding what a workflow does.
 
-use hzl_core::command::ClaimFilter;
 use hzl_core::ids::{EventId, TaskId};
 use hzl_core::time::Timestamp;
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, OptionalExtension as _, named_params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, named_params};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -168,41 +166,6 @@ pub fn find_last_event(log: &Connection, task_id: &TaskId) -> Result<Option<Even
         })
         .optional()
         .on(log, context)
-}
-
-/// Counts the tasks that `claim --next` could take.
-///
-/// # Errors
-/// Whatever SQLite reports.
-pub fn count_eligible(cache: &Connection, filter: &ClaimFilter) -> Result<u64> {
-    let mut sql = "select count(*) from p_tasks
-         where status = 'ready' and open_deps = 0 and child_count = 0"
-        .to_owned();
-    let mut values = vec![];
-    let mut add = |condition: &str, value: &str| {
-        sql.push_str(condition);
-        values.push(SqlValue::Text(value.to_owned()));
-    };
-    if let Some(agent) = &filter.agent {
-        add(" and (route is null or route = ?)", agent);
-    }
-    if let Some(project) = &filter.project {
-        add(" and project = ?", project.as_str());
-    }
-    if let Some(parent) = &filter.parent {
-        add(" and parent_id = ?", parent.as_str());
-    }
-    for tag in &filter.tags {
-        add(
-            " and exists (select 1 from p_tags g where g.tag = ? and g.task_id = p_tasks.task_id)",
-            tag,
-        );
-    }
-    let mut statement = cache.prepare_cached(&sql).on(cache, "count tasks")?;
-    let count: i64 = statement
-        .query_row(params_from_iter(values), |row| row.get(0))
-        .on(cache, "count tasks")?;
-    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ const POINTING_AT: &str = "
 
 const UNJUDGED: &str = "
     select task_id, depends_on_id, event_id, position, received_at, state
-      from p_edges where state = 'new' order by position, task_id, depends_on_id";
+      from p_edges indexed by p_edges_inactive
+     where state <> 'active' and state = 'new' order by position, task_id, depends_on_id";
 
 const ALL: &str = "
     select task_id, depends_on_id, event_id, position, received_at, state

@@ -88,6 +88,61 @@ fn add_filter(filter: &ClaimFilter, conditions: &mut Vec<String>, values: &mut V
     }
 }
 
+/// Counts the tasks that `claim --next` could take.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn count_eligible(cache: &Connection, filter: &ClaimFilter) -> Result<u64> {
+    if filter.parent.is_none() && filter.tags.is_empty() {
+        let available = count_available(cache, filter)?;
+        return Ok(available.saturating_sub(count_of_others(cache, filter)?));
+    }
+    let mut conditions = vec![ELIGIBLE.to_owned()];
+    let mut values = vec![];
+    if let Some(agent) = &filter.agent {
+        conditions.push("(route is null or route = ?)".to_owned());
+        values.push(Value::Text(agent.clone()));
+    }
+    add_filter(filter, &mut conditions, &mut values);
+    count(cache, "count(*) from p_tasks", &conditions, values)
+}
+
+/// Those that can be claimed, whomever they are meant for: they are counted already.
+fn count_available(cache: &Connection, filter: &ClaimFilter) -> Result<u64> {
+    let (mut conditions, mut values) = (vec!["status = 'ready'".to_owned()], vec![]);
+    add_filter(filter, &mut conditions, &mut values);
+    let source = "coalesce(sum(available), 0) from p_counts";
+    count(cache, source, &conditions, values)
+}
+
+/// Those of them that are meant for somebody else: few, if any.
+fn count_of_others(cache: &Connection, filter: &ClaimFilter) -> Result<u64> {
+    let Some(agent) = &filter.agent else {
+        return Ok(0);
+    };
+    let mut conditions = vec![ELIGIBLE.to_owned(), "route >= '' and route <> ?".to_owned()];
+    let mut values = vec![Value::Text(agent.clone())];
+    add_filter(filter, &mut conditions, &mut values);
+    let source = match filter.project {
+        Some(_) => "count(*) from p_tasks indexed by p_claim_project",
+        None => "count(*) from p_tasks indexed by p_claim",
+    };
+    count(cache, source, &conditions, values)
+}
+
+fn count(
+    cache: &Connection,
+    source: &str,
+    conditions: &[String],
+    values: Vec<Value>,
+) -> Result<u64> {
+    let sql = format!("select {source} where {}", conditions.join(" and "));
+    let mut statement = cache.prepare_cached(&sql).on(cache, "count tasks")?;
+    statement
+        .query_row(params_from_iter(values), |row| super::count_column(row, 0))
+        .on(cache, "count tasks")
+}
+
 /// Lists the first tasks that `claim --next` passes over, and why.
 ///
 /// # Errors

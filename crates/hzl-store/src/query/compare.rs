@@ -10,6 +10,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Rows};
 
 use crate::catch_up::{self, ReadTransaction};
+use crate::connect::keep_pages;
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
 use crate::log;
@@ -133,6 +134,9 @@ pub fn compare(paths: &StorePaths) -> Result<Compared> {
     for _ in 0..ATTEMPTS {
         let stored = open()?;
         let mut folded = open()?;
+        for conn in [&stored.cache, &folded.events] {
+            keep_pages(conn).on(conn, "configure the database")?;
+        }
         folded.use_private_cache()?;
         look_into_search(&stored.cache)?;
         // One snapshot of the stored rows for all that follows.

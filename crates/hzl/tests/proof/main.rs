@@ -9,6 +9,7 @@ mod claims;
 mod counts;
 mod crowd;
 mod damage;
+mod growth;
 mod kills;
 mod matrix;
 mod names;

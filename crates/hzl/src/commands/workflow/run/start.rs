@@ -16,7 +16,6 @@ use hzl_store::projector::StoredTask;
 use hzl_store::query::claim;
 use hzl_store::query::tasks;
 use hzl_store::query::tasks::ListFilter;
-use hzl_store::workflow;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
@@ -293,7 +292,7 @@ impl Wish {
             Some(task_id) => Some(super::load(batch, task_id)?),
             None => None,
         };
-        let total = batch.read(|cache| workflow::count_eligible(cache, &self.filter))?;
+        let total = batch.read(|cache| claim::count_eligible(cache, &self.filter))?;
         let others =
             batch.read(|cache| claim::list_eligible(cache, &self.filter, self.others_limit))?;
         let others: Result<Vec<TaskView>, CommandError> = others
