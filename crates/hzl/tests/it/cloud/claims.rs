@@ -189,6 +189,45 @@ fn a_workflow_starts_with_a_confirmed_claim() {
 }
 
 #[test]
+fn a_workflow_with_a_key_starts_with_a_confirmed_claim_once() {
+    let cloud = Cloud::start();
+    let (a, b) = (claimer(&cloud, "strict"), claimer(&cloud, "strict"));
+    let tasks: BTreeSet<String> = (0..12)
+        .map(|number| add(&a, &[&format!("Task {number}"), "-s", "ready"]))
+        .collect();
+    a.sync();
+    b.sync();
+    let start = ["workflow", "run", "start", "--any-project"];
+    let mut started = BTreeSet::new();
+    for round in 0..4 {
+        let (agent, key) = (format!("ann{round}"), format!("key{round}"));
+        let line = [&start[..], &["--agent", &agent, "--op-id", &key]].concat();
+        // All at once: one of them carries it out, the others give its answer.
+        let runs: Vec<_> = (0..4).map(|_| a.spawn(&line)).collect();
+        let answers: Vec<Value> = runs.into_iter().map(|run| run.wait().json()).collect();
+        let chosen = answers[0]["selected"]["task_id"].as_str().unwrap();
+        assert!(tasks.contains(chosen), "{answers:?}");
+        assert!(started.insert(chosen.to_owned()), "{chosen} is given twice");
+        for answer in &answers {
+            assert_eq!(answer["selected"]["task_id"], chosen, "{answers:?}");
+            assert_eq!(answer["claim_id"], answers[0]["claim_id"]);
+        }
+        let first = |answer: &&Value| answer["idempotency"]["replayed"] == false;
+        assert_eq!(answers.iter().filter(first).count(), 1, "{answers:?}");
+        let held = a.json(&["task", "list", "--agent", &agent, "-s", "in_progress"]);
+        assert_eq!(held["total"], 1, "{held}");
+        // B hears of it from the cloud, without A having synced.
+        b.sync();
+        let seen = b.json(&["task", "show", chosen])["task"].clone();
+        assert_eq!(seen["agent"], json!(agent), "{seen}");
+    }
+    a.sync();
+    b.sync();
+    assert_eq!(a.status()["conflicts"], 0);
+    assert_same(&a, &b);
+}
+
+#[test]
 fn the_other_server_confirms_claims_as_well() {
     let server = Tursodb::start();
     let (a, b) = (Device::new(), Device::new());

@@ -125,6 +125,17 @@ impl<T: Serialize + JsonSchema> Answer for Report<T> {
 }
 
 impl Operation<'_> {
+    /// Tells whether the key that was given is in use already.
+    pub(super) fn is_known(&self, ledger: &Ledger) -> Result<bool, CommandError> {
+        let Key::Given(op_id) = self.key else {
+            return Ok(false);
+        };
+        let input_hash = self.input_hash();
+        let key = self.key(op_id, &input_hash);
+        let earlier = workflow::find(&ledger.files().events, key, ledger.now())?;
+        Ok(!matches!(earlier, Earlier::Nothing))
+    }
+
     /// Carries the operation out, unless it was before, and prints its result.
     pub(super) fn run<T: Serialize + JsonSchema>(
         &self,
@@ -146,8 +157,7 @@ impl Operation<'_> {
         batch: &mut Batch<'_>,
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, CommandError>,
     ) -> Result<Map<String, Value>, CommandError> {
-        let asked = json!({ "scope": self.scope(), "input": self.input });
-        let input_hash = workflow::digest(&asked);
+        let input_hash = self.input_hash();
         if let Some(op_id) = self.op_id(batch, &input_hash)? {
             let key = self.key(&op_id, &input_hash);
             match workflow::find(batch.log(), key, batch.now())? {
@@ -202,6 +212,10 @@ impl Operation<'_> {
             workflow: self.workflow,
             input_hash,
         }
+    }
+
+    fn input_hash(&self) -> String {
+        workflow::digest(&json!({ "scope": self.scope(), "input": self.input }))
     }
 
     fn scope(&self) -> String {

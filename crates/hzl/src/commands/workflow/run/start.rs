@@ -1,5 +1,6 @@
 //! `hzl workflow run start`
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 
 use hzl_core::command;
@@ -173,11 +174,18 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
         input: wish.input(args),
     };
     let mut ledger = ctx.ledger(Purpose::Write)?;
-    if matches!(operation.key, Key::None) {
-        // Of an operation with a key the transaction decides whether it is carried out at all.
+    if !operation.is_known(&ledger)? {
         wish.asked = wish.claim_confirmed(ctx, &mut ledger)?;
     }
-    operation.run(ctx, &mut ledger, text, |batch| wish.carry_out(batch))
+    let was_carried_out = Cell::new(false);
+    let done = operation.run(ctx, &mut ledger, text, |batch| {
+        was_carried_out.set(true);
+        wish.carry_out(batch)
+    });
+    if !was_carried_out.get() {
+        wish.give_back(&mut ledger)?;
+    }
+    done
 }
 
 /// What is asked for, checked.
@@ -337,6 +345,20 @@ impl Wish {
         }
         let (outcome, _) = claiming::claim(ctx, ledger, &self.claim_next(), &self.actor())?;
         Ok(Some(outcome.claimed))
+    }
+
+    /// Releases what was claimed for nothing: somebody else has carried out the operation of this key meanwhile.
+    fn give_back(&self, ledger: &mut Ledger) -> Result<(), CommandError> {
+        let Some(Some(task_id)) = self.asked.clone() else {
+            return Ok(());
+        };
+        let transition = command::Transition {
+            task_id,
+            comment: None,
+        };
+        let release = command::Command::ReleaseTask(transition);
+        ledger.execute(&release, &self.actor())?;
+        Ok(())
     }
 
     /// The agent's tasks in progress.
