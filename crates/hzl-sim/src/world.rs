@@ -439,47 +439,50 @@ impl World {
             return;
         }
         self.learn(device);
-        // What was only on the lost disk is gone; nobody can help that.
-        let cloud = self.cloud_event_ids();
+        self.forgive(|at, _| lost.contains(at));
+    }
+
+    /// Of these events, which a disk or the cloud has lost, the ones that were nowhere else are gone; nobody can help
+    /// that.
+    fn forgive(&self, is_lost: impl Fn(usize, &str) -> bool) {
+        let (cloud, devices) = (self.cloud_event_ids(), self.devices.borrow());
         let mut history = self.history.borrow_mut();
-        let history = &mut *history;
         for (at, written) in history.events.iter_mut().enumerate() {
-            let elsewhere = cloud
-                .binary_search(&written.event.event_id.as_str().to_owned())
-                .is_ok()
-                || self
-                    .devices
-                    .borrow()
-                    .iter()
-                    .any(|other| other.known.borrow().contains(at));
-            if lost.contains(at) && !elsewhere {
+            let id = written.event.event_id.as_str();
+            let is_somewhere = cloud.binary_search_by(|one| one.as_str().cmp(id)).is_ok()
+                || devices.iter().any(|one| one.known.borrow().contains(at));
+            if !is_somewhere && is_lost(at, id) {
                 written.is_acknowledged = false;
             }
         }
     }
 
-    fn rewind(&self, step: &Step) {
+    /// Lets the cloud lose rows.
+    fn lose(&self, lose: impl FnOnce()) {
         if self.cloud_is_empty() {
             return;
         }
-        let count = Random::new(step.salt).below(8);
-        self.cloud.rewind(count, self.now_ms());
+        let before = self.cloud_event_ids();
+        lose();
         self.was_rewound.set(true);
+        self.forgive(|_, id| before.binary_search_by(|one| one.as_str().cmp(id)).is_ok());
+    }
+
+    fn rewind(&self, step: &Step) {
+        self.lose(|| {
+            let count = Random::new(step.salt).below(8);
+            self.cloud.rewind(count, self.now_ms());
+        });
     }
 
     fn wipe(&self) {
-        if self.cloud_is_empty() {
-            return;
-        }
-        for table in ["hzl_events", "hzl_devices", "hzl_meta"] {
-            self.cloud.tamper(
-                &format!("drop table if exists {table}"),
-                vec![],
-                self.now_ms(),
-            );
-        }
-        self.is_poisoned.set(false);
-        self.was_rewound.set(true);
+        self.lose(|| {
+            for table in ["hzl_events", "hzl_devices", "hzl_meta"] {
+                let drop = format!("drop table if exists {table}");
+                self.cloud.tamper(&drop, vec![], self.now_ms());
+            }
+            self.is_poisoned.set(false);
+        });
     }
 
     fn poison(&self) {
@@ -516,7 +519,7 @@ impl World {
 
     pub(crate) fn cloud_is_empty(&self) -> bool {
         let rows = self.cloud.tamper(
-            "select count(*) from sqlite_master where name = 'hzl_meta'",
+            "select count(*) from sqlite_master where name = 'hzl_events'",
             vec![],
             self.now_ms(),
         );

@@ -1,5 +1,7 @@
 //! Random schedules hold the contract, and one seed is one schedule.
 
+use hzl_sim::cloud::Fault;
+use hzl_sim::schedule::{Action, Ending, Focus, Step};
 use hzl_sim::torture::{Torture, smallest, torture};
 use hzl_sim::{Schedule, play};
 
@@ -34,6 +36,78 @@ fn whatever_goes_wrong_nothing_is_lost_and_all_agree() {
         summary.events > 5 * runs,
         "they write something: {summary:?}"
     );
+}
+
+fn step(device: usize, action: Action) -> Step {
+    Step {
+        device,
+        action,
+        salt: 1,
+        wait_ms: 1_000,
+        faults: vec![],
+        interrupt: None,
+        meanwhile: vec![],
+    }
+}
+
+#[track_caller]
+fn holds(steps: &[Step]) {
+    let schedule = Schedule {
+        seed: 1,
+        devices: 3,
+        focus: Focus::Everything,
+        ending: Ending::Together,
+        page_rows: 10,
+        chunk_events: 10,
+        steps: steps.to_vec(),
+    };
+    let violation = play(&schedule).violation;
+    assert!(violation.is_none(), "{violation:?}: {steps:?}");
+}
+
+/// An event that was only in the cloud, since its machine went back to a backup, is gone when the cloud loses it: the
+/// judge called that a loss (seed 77,066).
+#[test]
+fn what_disk_and_cloud_have_both_lost_is_gone() {
+    for salt in 0..20 {
+        for losing in [Action::Rewind, Action::Wipe] {
+            let mut steps = [
+                Action::BackUp,
+                Action::WriteAsNewHzl,
+                Action::Sync,
+                Action::Restore,
+                losing,
+            ]
+            .map(|action| step(2, action));
+            for step in &mut steps {
+                step.salt = salt;
+            }
+            holds(&steps);
+        }
+    }
+}
+
+/// The tables of the cloud are not all there yet: the simulator itself gave up then (seed 190,737).
+#[test]
+fn a_cloud_may_be_disturbed_while_its_tables_are_made() {
+    let disturbances = [
+        Action::Poison,
+        Action::PlantJunk,
+        Action::Rewind,
+        Action::Wipe,
+    ];
+    for requests in 0..4 {
+        let mut making = step(0, Action::Sync);
+        // An even one: the device begins a cloud anew that was wiped.
+        making.salt = 2;
+        making.faults = vec![Fault::None; requests];
+        // The first table is not made, the others are, and that is all.
+        making.faults.extend([Fault::Busy, Fault::Unauthorized]);
+        for disturbing in disturbances {
+            let wipe = step(0, Action::Wipe);
+            holds(&[wipe, making.clone(), step(1, disturbing)]);
+        }
+    }
 }
 
 #[test]
