@@ -19,9 +19,14 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={COMMIT}");
     println!("cargo::rerun-if-env-changed={DATE}");
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    // Asked now: two copies of hzl that are built into one directory share this program.
+    let directory = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+    let root = &format!("{directory}/../..");
     // The repository that hzl was unpacked into, if it is another's, has nothing to say about hzl.
-    let repository = Path::new(root).join(".git").exists().then_some(root);
+    let repository = Path::new(root)
+        .join(".git")
+        .exists()
+        .then_some(root.as_str());
 
     let commit = given(COMMIT).map(|commit| {
         let is_one = commit.len() >= SHOWN && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
