@@ -124,6 +124,13 @@ impl<T: Serialize + JsonSchema> Answer for Report<T> {
     }
 }
 
+impl<T> Report<T> {
+    /// The id of the task that the operation has led to.
+    pub(super) fn selected(&self) -> Option<&str> {
+        self.result.get("selected")?.get("task_id")?.as_str()
+    }
+}
+
 impl Operation<'_> {
     /// Tells whether the key that was given is in use already.
     pub(super) fn is_known(&self, ledger: &Ledger) -> Result<bool, CommandError> {
@@ -144,8 +151,20 @@ impl Operation<'_> {
         text: fn(&Map<String, Value>, &mut Md),
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, CommandError>,
     ) -> Result<(), CommandError> {
+        let report = self.carry_out(ctx, ledger, text, work)?;
+        ctx.output.answer(&report)
+    }
+
+    /// Carries the operation out, unless it was before.
+    pub(super) fn carry_out<T: Serialize + JsonSchema>(
+        &self,
+        ctx: &mut Context,
+        ledger: &mut Ledger,
+        text: fn(&Map<String, Value>, &mut Md),
+        work: impl FnOnce(&mut Batch<'_>) -> Result<T, CommandError>,
+    ) -> Result<Report<T>, CommandError> {
         let result = ctx.transact(ledger, |batch| self.once(batch, work))?;
-        ctx.output.answer(&Report::<T> {
+        Ok(Report {
             result,
             text,
             kind: PhantomData,

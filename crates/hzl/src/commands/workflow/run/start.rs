@@ -1,6 +1,5 @@
 //! `hzl workflow run start`
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 
 use hzl_core::command;
@@ -177,15 +176,13 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     if !operation.is_known(&ledger)? {
         wish.asked = wish.claim_confirmed(ctx, &mut ledger)?;
     }
-    let was_carried_out = Cell::new(false);
-    let done = operation.run(ctx, &mut ledger, text, |batch| {
-        was_carried_out.set(true);
-        wish.carry_out(batch)
-    });
-    if !was_carried_out.get() {
-        wish.give_back(&mut ledger)?;
+    let report = operation.carry_out(ctx, &mut ledger, text, |batch| wish.carry_out(batch))?;
+    if let Some(Some(claimed)) = &wish.asked
+        && report.selected() != Some(claimed.as_str())
+    {
+        wish.give_back(ctx, &mut ledger, claimed)?;
     }
-    done
+    ctx.output.answer(&report)
 }
 
 /// What is asked for, checked.
@@ -348,16 +345,18 @@ impl Wish {
     }
 
     /// Releases what was claimed for nothing: somebody else has carried out the operation of this key meanwhile.
-    fn give_back(&self, ledger: &mut Ledger) -> Result<(), CommandError> {
-        let Some(Some(task_id)) = self.asked.clone() else {
-            return Ok(());
-        };
+    fn give_back(
+        &self,
+        ctx: &mut Context,
+        ledger: &mut Ledger,
+        task_id: &TaskId,
+    ) -> Result<(), CommandError> {
         let transition = command::Transition {
-            task_id,
+            task_id: task_id.clone(),
             comment: None,
         };
         let release = command::Command::ReleaseTask(transition);
-        ledger.execute(&release, &self.actor())?;
+        ctx.execute(ledger, &release, &self.actor())?;
         Ok(())
     }
 
