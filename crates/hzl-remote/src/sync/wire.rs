@@ -26,6 +26,8 @@ pub struct PushCondition {
     pub device: DeviceId,
     /// The ledger joined.
     pub instance_id: String,
+    /// The rewind points known: where others have sent lost rows again, a row may have got its number back.
+    pub rewind_points: Vec<i64>,
 }
 
 /// Creates the tables where they are missing, and names the ledger. Each is a request of its own.
@@ -122,6 +124,7 @@ macro_rules! push {
            json_extract(value, '$[13]'), json_extract(value, '$[14]')
       from json_each(?1)
      where (select value from hzl_meta where key = 'instance_id') = ?2
+       and (select value from hzl_meta where key = 'epoch') = ?7
        and (?3 = 0 or exists (select 1 from hzl_events
                                where seq = ?3 and coalesce(",
     text!("event_id"),
@@ -140,6 +143,9 @@ macro_rules! push {
 }
 
 const PUSH: &str = push!("device_id = ?6");
+
+/// What `?6` is among the arguments.
+const FENCE: usize = 5;
 
 /// Inserts a claim if the anchor stands and nobody has decided anything about the task since. Rows of
 /// this device may be there: other processes of it claim other tasks at the same time.
@@ -162,6 +168,7 @@ pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
         Value::from(anchor.event_id.as_str()),
         Value::from(anchor.received_at.as_str()),
         Value::from(condition.device.as_str()),
+        Value::from(points_text(&condition.rewind_points)),
     ];
     let mut statement = Statement::new(PUSH, args);
     if is_planted(Bug::PushUnconditional) {
@@ -194,9 +201,8 @@ pub fn push_claim(claim: &Outgoing, condition: &PushCondition) -> Statement {
             .replace("task_id = ?6 and", "false and ?6 and")
             .into();
     }
-    statement.args.pop();
     let task_id = claim.event.task_id.as_str();
-    statement.args.push(Value::from(task_id));
+    statement.args[FENCE] = Value::from(task_id);
     statement
 }
 

@@ -49,7 +49,7 @@ const FOUND: &[(Bug, u64, Finding)] = &[
     (Bug::CursorByTime, 1, Finding::SyncFailed),
     (Bug::TailDroppedOn401, 7, Finding::Reordered),
     (Bug::RewindUnnoticed, 4, Finding::SyncFailed),
-    (Bug::EpochUnheeded, 704, Finding::Disagreement),
+    (Bug::EpochUnheeded, 4, Finding::SyncFailed),
     (Bug::CulpritNotSought, 53, Finding::TooManyRequests),
 ];
 
