@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 
+use crate::backup::copy_all_pages;
 use crate::busy;
 use crate::connect::{connect_in_memory, connect_shared};
 use crate::error::{Context as _, OnConnection as _, Result};
@@ -168,8 +168,6 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 /// its statements, as SQLite would have it after a copy.
 fn copy_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
     let version: i64 = to.query_row("pragma schema_version", [], |row| row.get(0))?;
-    let backup = Backup::new(from, to)?;
-    backup.run_to_completion(i32::MAX, Duration::ZERO, None)?;
-    drop(backup);
+    copy_all_pages(from, to)?;
     to.pragma_update(None, "schema_version", version)
 }

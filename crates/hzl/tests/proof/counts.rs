@@ -32,7 +32,7 @@ const WIRE_SLACK_BYTES: u64 = 16;
 const BY_ID: [&str; 2] = ["task show", "task complete"];
 
 /// A home with a store of so many tasks.
-fn store_of(tasks: u64) -> Home {
+pub(crate) fn store_of(tasks: u64) -> Home {
     let home = home();
     let file = home.path().join("export.ndjson");
     let mut export = File::create(&file).expect("the home is writable");

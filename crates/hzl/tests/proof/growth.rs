@@ -4,20 +4,16 @@
 //! Left out is what has to look at everything: rebuild, export, backup, doctor, `sync --verify`, validate, lists without
 //! a limit, statistics, and renaming a project, whose tasks are counted anew.
 
-use std::fs::File;
-
 use hzl_testkit::home::Home;
-use hzl_testkit::made_up;
-use hzl_testkit::made_up::Shape;
 use hzl_testkit::servers::Access;
 use hzl_testkit::servers::Auth;
 use hzl_testkit::servers::Sqld;
 use hzl_testkit::strace;
 use rusqlite::Connection;
-use serde_json::Value;
 use serde_json::json;
 
-use crate::home;
+use crate::add;
+use crate::counts::store_of;
 use crate::store;
 
 /// Some trees have one level more in a store ten times as large.
@@ -25,46 +21,30 @@ fn may_read(small: u64) -> u64 {
     small + small / 3 + 20
 }
 
-/// A machine with a store, and what the commands on it are about.
+/// A machine with a store, and the cloud that it has joined.
 struct Machine {
     home: Home,
-    server: Sqld,
-    token: String,
-}
-
-fn id_of(answer: &Value) -> String {
-    answer["task_id"].as_str().expect("a task id").to_owned()
+    _server: Sqld,
 }
 
 impl Machine {
     fn with_tasks(tasks: u64) -> Self {
-        let server = Sqld::start(Auth::Jwt);
-        let token = server.token(Access::ReadWrite, 3600);
-        let machine = Self {
-            home: home(),
-            server,
-            token,
-        };
-        machine.configure(&machine.home);
-        let file = machine.home.path().join("export.ndjson");
-        let mut export = File::create(&file).expect("the home is writable");
-        made_up::write(tasks, Shape::Lived, &mut export).expect("the home is writable");
-        machine.home.json(&["import", &file.to_string_lossy()]);
-        machine.home.json(&["sync"]);
-        machine
-    }
-
-    fn configure(&self, home: &Home) {
+        let (home, server) = (store_of(tasks), Sqld::start(Auth::Jwt));
         let config = json!({
-            "syncUrl": self.server.url(),
-            "authToken": self.token,
+            "syncUrl": server.url(),
+            "authToken": server.token(Access::ReadWrite, 3600),
             "db": {"sync": {"policy": "manual"}},
         });
         home.write("config/hzl/config.json", config.to_string());
+        home.json(&["sync"]);
+        Self {
+            home,
+            _server: server,
+        }
     }
 
     fn add(&self, arguments: &[&str]) -> String {
-        id_of(&self.home.json(&[&["task", "add"], arguments].concat()))
+        add(&self.home, arguments)
     }
 
     /// Runs a command that has to succeed, and returns how many pages it has read.

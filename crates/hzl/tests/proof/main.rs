@@ -40,6 +40,12 @@ pub fn home() -> Home {
     Home::new(binary())
 }
 
+/// Adds a task, and returns its id.
+pub fn add(home: &Home, arguments: &[&str]) -> String {
+    let answer = home.json(&[&["task", "add"], arguments].concat());
+    answer["task_id"].as_str().expect("a task id").to_owned()
+}
+
 /// A number from the environment, which long runs set, or the short setting. Seeds are printed by whoever
 /// uses one.
 pub fn setting(name: &str, short: u64) -> u64 {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::cloud::Cloud;
+use crate::add;
 
 /// A write that finds a larger WAL of the log writes it back first.
 const FULL_WAL_BYTES: u64 = 256 << 10;
@@ -114,11 +115,6 @@ struct Ledger {
     parent: String,
     waiting: String,
     waited_for: String,
-}
-
-fn add(home: &Home, arguments: &[&str]) -> String {
-    let answer = home.json(&[&["task", "add"], arguments].concat());
-    answer["task_id"].as_str().expect("a task id").to_owned()
 }
 
 impl Ledger {
@@ -403,19 +399,21 @@ fn config(server: &Sqld, policy: &str) -> Value {
     })
 }
 
+/// A ledger that has joined a cloud of its own.
+fn joined() -> (Sqld, Ledger) {
+    let server = Sqld::start(Auth::Jwt);
+    let ledger = Ledger::new();
+    configure(&ledger.home, &server);
+    ledger.home.json(&["sync"]);
+    (server, ledger)
+}
+
 /// A sync that pushes, one that pulls, and the first ones of a machine, each with a server of its own.
 fn of_clouds() -> Vec<Scene> {
     let sync = |home: &Home, server: Sqld, name: &str| {
         let mut scene = Scene::new(home, &["sync"]).named(name).bringing();
         scene.cloud = Some(Cloud::of(server));
         scene
-    };
-    let joined = || {
-        let server = Sqld::start(Auth::Jwt);
-        let ledger = Ledger::new();
-        configure(&ledger.home, &server);
-        ledger.home.json(&["sync"]);
-        (server, ledger.home)
     };
     let fill = |home: &Home| {
         for number in 0..3 {
@@ -426,15 +424,15 @@ fn of_clouds() -> Vec<Scene> {
         }
     };
     let (server, pushing) = joined();
-    fill(&pushing);
-    let push = sync(&pushing, server, "sync that pushes");
+    fill(&pushing.home);
+    let push = sync(&pushing.home, server, "sync that pushes");
 
     let (server, elsewhere) = joined();
     let pulling = crate::home();
     configure(&pulling, &server);
     pulling.json(&["sync"]);
-    fill(&elsewhere);
-    elsewhere.json(&["sync"]);
+    fill(&elsewhere.home);
+    elsewhere.home.json(&["sync"]);
     let pull = sync(&pulling, server, "sync that pulls");
 
     let (server, _elsewhere) = joined();
@@ -451,29 +449,19 @@ fn of_clouds() -> Vec<Scene> {
 
 /// Commands that ask the cloud, or leave it to a process in the background.
 fn of_policies() -> Vec<Scene> {
-    let alone = |line: &dyn Fn(&Ledger) -> Vec<String>, name: &str| {
-        let server = Sqld::start(Auth::Jwt);
-        let ledger = Ledger::new();
-        configure(&ledger.home, &server);
-        ledger.home.json(&["sync"]);
-        let line = line(&ledger);
-        let line: Vec<&str> = line.iter().map(String::as_str).collect();
-        let scene = ledger.scene(&line).named(name);
+    let alone = |scene: Scene, server: Sqld| {
         let mut scene = scene.with_config(&config(&server, "opportunistic"));
         scene.cloud = Some(Cloud::of(server));
         scene
     };
-    let words = |line: &[&str]| line.iter().map(|word| (*word).to_owned()).collect();
-    vec![
-        alone(
-            &|ledger| words(&["task", "claim", &ledger.ready, "--agent", "bob"]),
-            "task claim that asks the cloud",
-        ),
-        alone(
-            &|_| words(&["task", "add", "To be pushed"]),
-            "task add and a push in the background",
-        ),
-    ]
+    let (server, ledger) = joined();
+    let claim = ledger.scene(&["task", "claim", &ledger.ready, "--agent", "bob"]);
+    let claim = alone(claim.named("task claim that asks the cloud"), server);
+
+    let (server, ledger) = joined();
+    let add = ledger.scene(&["task", "add", "To be pushed"]);
+    let add = alone(add.named("task add and a push in the background"), server);
+    vec![claim, add]
 }
 
 /// A command whose hook is delivered in the background, or would be: nobody listens there.
