@@ -92,6 +92,8 @@ bugs! {
     EpochUnheeded,
     /// A refused chunk is never halved.
     CulpritNotSought,
+    /// The next chunk goes out before the one before it has come back.
+    AheadUnconfirmed,
 }
 
 #[cfg(feature = "planted")]

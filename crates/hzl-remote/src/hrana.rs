@@ -11,6 +11,7 @@
 mod wire;
 
 use std::borrow::Cow;
+use std::thread;
 
 use crate::endpoint::Endpoint;
 use crate::error::RemoteError;
@@ -149,6 +150,29 @@ impl Hrana {
         let requests = statements.iter().map(wire::Request::execute).collect();
         let results = self.exchange(requests)?;
         outcomes(results, statements, self.http.token()).map_err(|reason| self.bad_reply(reason))
+    }
+
+    /// Runs statements as [`Hrana::pipeline`] does, on a second thread, while this one does some work.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hrana::pipeline`]; the work is done all the same.
+    pub fn pipeline_beside(
+        &mut self,
+        statements: &[Statement],
+        work: &mut dyn FnMut(),
+    ) -> Result<Vec<Outcome>, RemoteError> {
+        let request = thread::scope(|scope| {
+            let request = thread::Builder::new().spawn_scoped(scope, || self.pipeline(statements));
+            work();
+            Some(request.ok()?.join())
+        });
+        match request {
+            Some(Ok(reply)) => reply,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            // No thread is to be had: nothing was sent.
+            None => self.pipeline(statements),
+        }
     }
 
     /// Runs statements in one round trip, each only if the one before succeeded. Returns one

@@ -3,8 +3,6 @@
 //! The binary, the simulator and the tests all claim in this way. No lock is held while the network is used;
 //! what is known in between is an intent in the store.
 
-use std::time::Instant;
-
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
 use hzl_store::intent::{Intent, Standing};
@@ -120,10 +118,10 @@ impl Run<'_> {
 
     /// Others on this device may go on writing, so that the tail is never empty.
     fn check_deadline(&self) -> Result<(), SyncError> {
-        match self.options.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(SyncError::NotInTime),
-            _ => Ok(()),
+        if self.is_late() {
+            return Err(SyncError::NotInTime);
         }
+        Ok(())
     }
 
     fn claim_round(&mut self, view: &View, claim: &Outgoing) -> Result<Round, SyncError> {

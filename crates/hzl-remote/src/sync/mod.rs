@@ -4,7 +4,7 @@
 //! - [`plan`]: pure: what a reply means and what to do next
 //! - [`claim`]: a claim that the cloud decides
 //! - [`run`]: carries plans out on a ledger and a cloud; joining and healing are in `heal`,
-//!   what devices tell one another in `announce`
+//!   what devices tell one another in `announce`, doing two things at once in `ahead`
 //! - [`session`]: a sync with its bookkeeping: what `status` shows, and when to try again
 //! - [`verify`]: compares the log here with the cloud
 //! - [`policy`]: pure: when to sync, and how long to wait after a failure
@@ -12,6 +12,7 @@
 //! The law: a sync never deletes or changes an event here; what a reply says is final only when a pull
 //! has brought it back. So any request may be lost, repeated or cut, at any byte.
 
+mod ahead;
 mod announce;
 pub mod claim;
 pub mod error;

@@ -2,7 +2,8 @@
 //!
 //! A request pushes the next chunk of the tail and pulls the next page in one round trip. A chunk is
 //! not pushed before the one before it has come back by a pull, so the last row known is always the
-//! cursor. Every step may be the last one: a kill between any two leaves a store that goes on.
+//! cursor. Every step may be the last one: a kill between any two leaves a store that goes on. In a long
+//! sync the next request is under way while a page is taken over, see `ahead`.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use hzl_store::log;
 use hzl_store::replica::{CHUNK_EVENTS, Outgoing};
 use hzl_store::state::{self, Key};
 
+use super::ahead::{Exchange, Request, is_echo};
 use super::error::{CloudChange, SyncError};
 use super::plan::{Verdict, View, judge};
 use super::policy::{MAX_STEP_ROWS, Step};
@@ -29,6 +31,21 @@ pub trait Remote {
     /// When there is no usable reply; statements may have run all the same.
     fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError>;
 
+    /// Runs statements as [`Remote::pipeline`] does, and some work that has nothing to do with the cloud; at
+    /// once, where that is possible.
+    ///
+    /// # Errors
+    /// As [`Remote::pipeline`]; the work is done all the same.
+    fn pipeline_beside(
+        &mut self,
+        statements: &[Statement],
+        work: &mut dyn FnMut(),
+    ) -> Result<Vec<Outcome>, RemoteError> {
+        let reply = self.pipeline(statements);
+        work();
+        reply
+    }
+
     /// Round trips so far.
     fn requests(&self) -> u64;
 
@@ -41,6 +58,14 @@ pub trait Remote {
 impl Remote for Hrana {
     fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError> {
         Hrana::pipeline(self, statements)
+    }
+
+    fn pipeline_beside(
+        &mut self,
+        statements: &[Statement],
+        work: &mut dyn FnMut(),
+    ) -> Result<Vec<Outcome>, RemoteError> {
+        Hrana::pipeline_beside(self, statements, work)
     }
 
     fn requests(&self) -> u64 {
@@ -163,10 +188,14 @@ pub(super) fn whole(
         busy: 0,
         idle: 0,
         at_end: false,
+        is_behind: false,
         announce: true,
         resets: 0,
         creations: 0,
         suspect: None,
+        ahead: None,
+        behind: None,
+        ahead_upto: None,
     };
     run.page_rows = run.most_rows();
     run.chunk_events = run.most_events();
@@ -223,11 +252,19 @@ pub(super) struct Run<'a> {
     idle: u32,
     /// The last page was the end of the cloud's log.
     at_end: bool,
+    /// The last page was full of what others have sent.
+    pub(super) is_behind: bool,
     pub(super) announce: bool,
     pub(super) resets: u32,
     creations: u32,
     /// The event that was refused as too large last, alone.
     suspect: Option<EventId>,
+    /// What the next round would ask, asked and answered already.
+    pub(super) ahead: Option<Exchange>,
+    /// The chunk after the one that was pushed ahead.
+    pub(super) behind: Option<Vec<Outgoing>>,
+    /// Events up to this row may be sent ahead; `None`: nothing is asked ahead.
+    pub(super) ahead_upto: Option<i64>,
 }
 
 /// What a round came to.
@@ -242,6 +279,7 @@ impl Run<'_> {
         // Counted once: the tail may be long, and the rounds many.
         let waiting = self.ledger.count_pending()?;
         let last = log::find_end(&self.ledger.files().events)?.map_or(0, |end| end.rowid);
+        self.ahead_upto = Some(last);
         loop {
             let round = self.round()?;
             on_progress(Progress {
@@ -254,11 +292,15 @@ impl Run<'_> {
             if round == Round::Clean || (self.at_end && self.is_settled(last)?) {
                 return Ok(());
             }
-            let deadline = self.options.deadline;
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if self.is_late() && self.ahead.is_none() {
                 return Err(SyncError::NotInTime);
             }
         }
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        let deadline = self.options.deadline;
+        deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Whether all events up to this row are settled, whichever process has done it.
@@ -270,7 +312,31 @@ impl Run<'_> {
     /// One request: push a chunk, pull a page.
     pub(super) fn round(&mut self) -> Result<Round, SyncError> {
         let view = self.view()?;
+        let exchange = match self.ahead.take() {
+            Some(ahead) if ahead.request.view == view => ahead,
+            // Or somebody else has gone on here meanwhile: it is as if that reply had been lost.
+            _ => {
+                self.behind = None;
+                self.exchange(view)?
+            }
+        };
+        self.take_reply(exchange)
+    }
+
+    fn exchange(&mut self, view: View) -> Result<Exchange, SyncError> {
         let chunk = self.next_chunk(&view)?;
+        let request = self.request(view, chunk)?;
+        let sent_at = self.ledger.now();
+        let outcomes = self.remote.pipeline(&request.statements);
+        Ok(Exchange {
+            request,
+            outcomes,
+            clock: (sent_at, self.ledger.now()),
+        })
+    }
+
+    /// What to ask, seen from there.
+    pub(super) fn request(&self, view: View, chunk: Vec<Outgoing>) -> Result<Request, SyncError> {
         let mut statements = vec![];
         if !chunk.is_empty() {
             statements.push(wire::push(&chunk, &self.condition(&view)?));
@@ -284,15 +350,29 @@ impl Run<'_> {
         if self.lists_devices(&view)? {
             statements.push(wire::list_devices());
         }
-        let sent_at = self.ledger.now();
-        let outcomes = match self.remote.pipeline(&statements) {
+        Ok(Request {
+            view,
+            chunk,
+            announced,
+            statements,
+        })
+    }
+
+    fn take_reply(&mut self, exchange: Exchange) -> Result<Round, SyncError> {
+        let Request {
+            view,
+            chunk,
+            announced,
+            ..
+        } = exchange.request;
+        let clock = exchange.clock;
+        let outcomes = match exchange.outcomes {
             Ok(outcomes) => outcomes,
             Err(error) if self.can_do_less(&error, &view, &chunk, announced.is_some())? => {
                 return Ok(Round::Again);
             }
             Err(error) => return Err(error.into()),
         };
-        let clock = (sent_at, self.ledger.now());
         let mut outcomes = outcomes.into_iter();
         let pushed = if chunk.is_empty() {
             None
@@ -323,18 +403,25 @@ impl Run<'_> {
         Ok(View::of(self.ledger)?)
     }
 
-    /// Nothing is pushed before the ledger in the cloud is known to be this one.
+    /// Nothing is pushed before the ledger in the cloud is known to be this one, nor in the middle of a
+    /// backlog: what was pushed at first would only be sent again with each page.
     fn next_chunk(&mut self, view: &View) -> Result<Vec<Outgoing>, SyncError> {
-        if view.membership.joined.is_none() || self.report.pull_only {
+        if view.membership.joined.is_none() || self.report.pull_only || self.is_behind {
             return Ok(vec![]);
         }
         let mut chunk = self.list_acceptable()?;
-        if self.is_halved || self.chunk_events < self.options.limits.chunk_events {
+        if self.sends_less() {
             // A chunk that was refused or did not get through becomes smaller, in the middle of a
             // command if it must be.
             chunk.truncate(self.chunk_events.max(1));
         }
+        self.ledger.renew_arrivals(&mut chunk);
         Ok(chunk)
+    }
+
+    /// Whether chunks are smaller than whole commands need.
+    pub(super) fn sends_less(&self) -> bool {
+        self.is_halved || self.chunk_events < self.options.limits.chunk_events
     }
 
     /// The next events to push. What no device would take over, and only HZL 3.2.0 or an earlier hzl can
@@ -360,7 +447,6 @@ impl Run<'_> {
             anchor: view.cursor.clone(),
             device: self.ledger.sync_state()?.device,
             instance_id: view.membership.joined.clone().unwrap_or_default(),
-            rewind_points: view.rewind_points.clone(),
         })
     }
 
@@ -537,9 +623,10 @@ impl Run<'_> {
         // The reply was under way for a while: smaller differences are noise, and cost a write.
         let moved = (offset - known).abs() > 2 + (arrived_at.millis() - sent_at.millis());
         self.at_end = !full;
+        self.is_behind = full && !is_echo(&reply.rows, chunk);
         if !reply.rows.is_empty() || moved {
             let offset = if moved { offset } else { known };
-            let settled = self.ledger.settle(&view.basis(), &reply.rows, offset)?;
+            let settled = self.settle(view, &reply.rows, offset, chunk)?;
             self.report.pushed += settled.confirmed;
             self.report.pulled += settled.pulled;
             self.report.quarantined += settled.quarantined;
@@ -583,7 +670,7 @@ impl Run<'_> {
     }
 
     /// Events of a push, when nothing speaks against it.
-    fn most_events(&self) -> usize {
+    pub(super) fn most_events(&self) -> usize {
         chunk_of(self.step).min(self.options.limits.chunk_events)
     }
 

@@ -9,7 +9,8 @@ use hzl_core::planted::{Bug, is_planted};
 use hzl_core::time::Timestamp;
 use hzl_store::log::StoredEvent;
 use hzl_store::replica::{CloudCursor, CloudDevice, CloudRow, Outgoing};
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use serde_json::Value as Json;
 
 use crate::bounded;
 use crate::hrana::{Rows, Statement, Value};
@@ -26,8 +27,6 @@ pub struct PushCondition {
     pub device: DeviceId,
     /// The ledger joined.
     pub instance_id: String,
-    /// The rewind points known: where others have sent lost rows again, a row may have got its number back.
-    pub rewind_points: Vec<i64>,
 }
 
 /// Creates the tables where they are missing, and names the ledger. Each is a request of its own.
@@ -107,7 +106,7 @@ macro_rules! text {
 }
 
 /// Inserts a chunk if the anchor stands and nothing of this device is there that it does not know.
-/// Events that are there already are left alone. Answers with the new sequences.
+/// Events that are there already are left alone.
 macro_rules! push {
     ($fence:literal) => {
         concat!(
@@ -124,7 +123,6 @@ macro_rules! push {
            json_extract(value, '$[13]'), json_extract(value, '$[14]')
       from json_each(?1)
      where (select value from hzl_meta where key = 'instance_id') = ?2
-       and (select value from hzl_meta where key = 'epoch') = ?7
        and (?3 = 0 or exists (select 1 from hzl_events
                                where seq = ?3 and coalesce(",
     text!("event_id"),
@@ -136,8 +134,7 @@ macro_rules! push {
     $fence,
     " and seq > ?3)",
     "
-    on conflict (event_id) do nothing
-    returning seq"
+    on conflict (event_id) do nothing"
         )
     };
 }
@@ -154,7 +151,8 @@ const PUSH_CLAIM: &str =
 
 /// The statement that pushes a chunk.
 pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
-    let rows: Vec<Json> = chunk.iter().map(encode).collect();
+    let rows: Vec<_> = chunk.iter().map(encode).collect();
+    let rows = serde_json::to_string(&rows).expect("texts and numbers are JSON");
     let none = CloudCursor {
         seq: 0,
         event_id: String::new(),
@@ -162,15 +160,14 @@ pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
     };
     let anchor = condition.anchor.as_ref().unwrap_or(&none);
     let args = vec![
-        Value::from(Json::Array(rows).to_string()),
+        Value::from(rows),
         Value::from(condition.instance_id.as_str()),
         Value::from(anchor.seq),
         Value::from(anchor.event_id.as_str()),
         Value::from(anchor.received_at.as_str()),
         Value::from(condition.device.as_str()),
-        Value::from(points_text(&condition.rewind_points)),
     ];
-    let mut statement = Statement::new(PUSH, args);
+    let mut statement = Statement::without_rows(PUSH, args);
     if is_planted(Bug::PushUnconditional) {
         let conditions = statement
             .sql
@@ -206,25 +203,26 @@ pub fn push_claim(claim: &Outgoing, condition: &PushCondition) -> Statement {
     statement
 }
 
-fn encode(outgoing: &Outgoing) -> Json {
+/// The columns of a row, in the order of [`PUSH`].
+fn encode(outgoing: &Outgoing) -> impl Serialize {
     let event = &outgoing.event;
-    json!([
-        event.event_id,
-        outgoing.received_at,
-        outgoing.device,
+    (
+        &event.event_id,
+        &outgoing.received_at,
+        &outgoing.device,
         event.epoch,
         event.basis_seq,
-        event.task_id,
-        event.kind,
-        event.data,
+        &event.task_id,
+        &event.kind,
+        &event.data,
         event.schema_version,
-        event.author,
-        event.agent_id,
-        event.session_id,
-        event.correlation_id,
-        event.causation_id,
-        event.timestamp,
-    ])
+        &event.author,
+        &event.agent_id,
+        &event.session_id,
+        &event.correlation_id,
+        &event.causation_id,
+        &event.timestamp,
+    )
 }
 
 /// The ledger's identity, the cursor row, a page above it and the server's time, as one row. Columns
@@ -408,8 +406,8 @@ pub fn read_pull(reply: &Rows) -> Result<PullReply, String> {
     let page: Vec<Vec<Json>> = bounded::from_slice(text(2).unwrap_or("[]").as_bytes())
         .map_err(|_| "the page is not a list")?;
     let mut rows = page
-        .iter()
-        .map(|row| read_row(row))
+        .into_iter()
+        .map(read_row)
         .collect::<Result<Vec<_>, _>>()?;
     rows.sort_by_key(|row| row.seq);
     Ok(PullReply {
@@ -424,25 +422,29 @@ pub fn read_pull(reply: &Rows) -> Result<PullReply, String> {
     })
 }
 
-fn read_row(row: &[Json]) -> Result<CloudRow, String> {
-    let text = |column: usize| row.get(column).and_then(Json::as_str).map(str::to_owned);
-    let number = |column: usize| row.get(column).and_then(Json::as_i64);
-    let small = |column: usize| number(column).map(|n| u32::try_from(n.max(0)).unwrap_or(u32::MAX));
+fn read_row(mut row: Vec<Json>) -> Result<CloudRow, String> {
+    let numbers = [0, 3, 4, 9].map(|column| row.get(column).and_then(Json::as_i64));
+    let [seq, epoch, basis_seq, schema_version] = numbers;
+    let small = |number: Option<i64>| Some(u32::try_from(number?.max(0)).unwrap_or(u32::MAX));
+    let mut text = |column: usize| match row.get_mut(column).map(Json::take) {
+        Some(Json::String(text)) => Some(text),
+        _ => None,
+    };
     Ok(CloudRow {
-        seq: number(0)
+        seq: seq
             .filter(|seq| *seq > 0)
             .ok_or("a row without a sequence")?,
         received_at: text(1).unwrap_or_default(),
         device: text(2).map(DeviceId::new),
         event: StoredEvent {
             rowid: 0,
-            epoch: small(3),
-            basis_seq: number(4),
+            epoch: small(epoch),
+            basis_seq,
             event_id: EventId::new(text(5).unwrap_or_default()),
             task_id: text(6).unwrap_or_default(),
             kind: text(7).unwrap_or_default(),
             data: text(8).unwrap_or_default(),
-            schema_version: small(9).unwrap_or(1),
+            schema_version: small(schema_version).unwrap_or(1),
             author: text(10),
             agent_id: text(11),
             session_id: text(12),

@@ -1,5 +1,6 @@
 //! What `hzl-remote` does against real servers, and against misbehaving ones.
 
+mod ahead;
 mod announcements;
 mod answers;
 mod claims;
@@ -12,6 +13,7 @@ mod network;
 mod outages;
 mod quarantine;
 mod random;
+mod rewinds;
 mod slow_links;
 mod storms;
 mod sync_round_trip;

@@ -66,12 +66,18 @@ impl ModelCloud {
 
     /// The ids of all events there, by sequence.
     pub(crate) fn event_ids(&self) -> Vec<String> {
-        let mut statement = self
-            .conn()
-            .prepare("select event_id from hzl_events order by seq")
-            .unwrap();
-        let ids = statement.query_map([], |row| row.get(0)).unwrap();
-        ids.collect::<Result<_, _>>().unwrap()
+        self.texts("select event_id from hzl_events order by seq")
+    }
+
+    fn texts(&self, sql: &str) -> Vec<String> {
+        let mut statement = self.conn().prepare(sql).unwrap();
+        let texts = statement.query_map([], |row| row.get(0)).unwrap();
+        texts.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// When all events arrived there, by sequence.
+    pub(crate) fn arrivals(&self) -> Vec<String> {
+        self.texts("select received_at from hzl_events order by seq")
     }
 
     /// The status changes of a task there, by sequence, as `from>to`.

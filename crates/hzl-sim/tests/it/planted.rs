@@ -16,11 +16,11 @@ use crate::number;
 const BUDGET: u64 = 10_000;
 
 const FOUND: &[(Bug, u64, Finding)] = &[
-    (Bug::ClaimNotCompared, 27, Finding::StaleAct),
+    (Bug::ClaimNotCompared, 7, Finding::StaleAct),
     (Bug::ArchiveUnguarded, 42, Finding::StaleAct),
     (Bug::TombstoneUnguarded, 331, Finding::StaleAct),
     (Bug::StaleClaimAccepted, 5, Finding::TwoOwners),
-    (Bug::LeaseNotCompared, 98, Finding::WrongLease),
+    (Bug::LeaseNotCompared, 7, Finding::WrongLease),
     (Bug::LeaseByWritersClock, 228, Finding::WrongLease),
     (Bug::LostValueUnlisted, 20, Finding::SilentOverwrite),
     (Bug::EqualValueUnlisted, 20, Finding::SilentOverwrite),
@@ -45,12 +45,13 @@ const FOUND: &[(Bug, u64, Finding)] = &[
     (Bug::PushUnconditional, 7, Finding::Reordered),
     (Bug::OwnRowsNotCompared, 40, Finding::SilentOverwrite),
     (Bug::PushAnswerFinal, 3, Finding::SetAside),
-    (Bug::ClaimPushUnconditional, 51, Finding::WroteAndFailed),
+    (Bug::ClaimPushUnconditional, 68, Finding::WroteAndFailed),
     (Bug::CursorByTime, 1, Finding::SyncFailed),
     (Bug::TailDroppedOn401, 7, Finding::Reordered),
     (Bug::RewindUnnoticed, 4, Finding::SyncFailed),
-    (Bug::EpochUnheeded, 4, Finding::SyncFailed),
+    (Bug::EpochUnheeded, 704, Finding::Disagreement),
     (Bug::CulpritNotSought, 53, Finding::TooManyRequests),
+    (Bug::AheadUnconfirmed, 56, Finding::Reordered),
 ];
 
 /// Plays a schedule with a bug.

@@ -2,6 +2,7 @@
 
 use hzl_core::ids::DeviceId;
 use hzl_core::planted::{Bug, is_planted};
+use hzl_core::time::Timestamp;
 use rusqlite::{Connection, Row, named_params};
 
 use super::Outgoing;
@@ -27,9 +28,29 @@ impl Ledger {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn list_outgoing(&self, max_events: usize) -> Result<Vec<Outgoing>> {
+        let _snapshot = self.snapshot()?;
+        let settled = state::number(&self.files.events, Key::SettledRowid)?;
+        self.list_above(settled, max_events)
+    }
+
+    /// As [`Ledger::list_outgoing`] once everything up to a row is settled, before it is. Empty where that
+    /// cannot be told: what is sent again goes first, in an order of its own.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn list_outgoing_behind(&self, rowid: i64, max_events: usize) -> Result<Vec<Outgoing>> {
+        let _snapshot = self.snapshot()?;
+        let log = &self.files.events;
+        let settled = state::number(log, Key::SettledRowid)?;
+        if !read_outgoing(log, RESENT, settled, 1, &state::device(log)?)?.is_empty() {
+            return Ok(vec![]);
+        }
+        self.list_above(settled.max(rowid), max_events)
+    }
+
+    fn list_above(&self, settled: i64, max_events: usize) -> Result<Vec<Outgoing>> {
         let log = &self.files.events;
         let device = state::device(log)?;
-        let settled = state::number(log, Key::SettledRowid)?;
         // One more than a chunk, to see whether the last command goes on.
         let limit = i64::try_from(max_events)
             .unwrap_or(i64::MAX)
@@ -59,6 +80,25 @@ impl Ledger {
             sum::refuse_changed(log, &outgoing.event)?;
         }
         Ok(events)
+    }
+
+    /// Makes the arrivals of rows that are sent again ones of their own, for one push: the time stays, the digits
+    /// behind its milliseconds are new. Else a row that has its old number back would pass for one that was never
+    /// lost, and hide what is missing below it.
+    pub fn renew_arrivals(&mut self, chunk: &mut [Outgoing]) {
+        let resent = chunk.iter_mut().filter_map(|out| out.received_at.as_mut());
+        for (arrival, time) in resent.filter_map(|kept| Some((Timestamp::parse(kept)?, kept))) {
+            let id = self.ids.new_id(arrival);
+            let digits = id.bytes().fold(0_u64, |sum, byte| {
+                sum.wrapping_mul(31).wrapping_add(byte.into())
+            });
+            let whole = arrival.to_string();
+            *time = format!(
+                "{}{:09}Z",
+                whole.trim_end_matches('Z'),
+                digits % 1_000_000_000
+            );
+        }
     }
 
     /// Tells whether there is an event to push.
