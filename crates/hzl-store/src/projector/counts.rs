@@ -13,6 +13,15 @@ const ADD: &str = "
     values (:project, :identity, :status, :tasks, :available)
     on conflict do update set tasks = tasks + excluded.tasks, available = available + excluded.available";
 
+const RENAME: &str = "
+    insert into p_counts (project, project_identity, status, tasks, available)
+    select :name, project_identity, status, tasks, available
+      from p_counts where project = :old and project_identity = :identity
+    on conflict do update set tasks = tasks + excluded.tasks, available = available + excluded.available";
+
+const FORGET_OLD: &str = "
+    delete from p_counts where project = :old and project_identity = :identity";
+
 const FORGET: &str = "
     delete from p_counts";
 
@@ -95,7 +104,33 @@ impl Projector<'_> {
             .on(self.conn, context)
     }
 
-    /// Counts all tasks, after a rebuild or when a project got another name.
+    /// Counts the tasks of a project under its new name.
+    pub(super) fn rename_counts(
+        &self,
+        identity: &ProjectIdentity,
+        old: &str,
+        name: &ProjectName,
+    ) -> Result<()> {
+        let context = "count tasks";
+        let mut statement = self.conn.prepare_cached(RENAME).on(self.conn, context)?;
+        statement
+            .execute(named_params! {
+                ":identity": identity.as_str(),
+                ":old": old,
+                ":name": name.as_str(),
+            })
+            .on(self.conn, context)?;
+        let mut statement = self
+            .conn
+            .prepare_cached(FORGET_OLD)
+            .on(self.conn, context)?;
+        statement
+            .execute(named_params! { ":identity": identity.as_str(), ":old": old })
+            .on(self.conn, context)
+            .map(drop)
+    }
+
+    /// Counts all tasks, after a rebuild.
     pub(super) fn count_all(&self) -> Result<()> {
         self.run(FORGET, "count tasks")?;
         self.run(COUNT_ALL, "count tasks")

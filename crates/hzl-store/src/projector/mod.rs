@@ -70,8 +70,6 @@ pub struct Projector<'conn> {
     changed_edges: BTreeSet<TaskId>,
     /// Nothing was stored before: the end state is settled for all at once.
     fresh: bool,
-    /// Names of tasks have changed: they are counted anew.
-    is_renamed: bool,
     /// How many tasks more than before have an id that no ULID could be.
     more_odd_ids: i64,
     /// Definitions of indexes that are to be made again.
@@ -94,7 +92,6 @@ impl<'conn> Projector<'conn> {
             changed_children: BTreeSet::new(),
             changed_edges: BTreeSet::new(),
             fresh: false,
-            is_renamed: false,
             more_odd_ids: 0,
             aside: vec![],
         })
@@ -162,7 +159,7 @@ impl<'conn> Projector<'conn> {
             self.settle_parents()?;
             self.settle_edges()?;
         }
-        if self.fresh || self.is_renamed {
+        if self.fresh {
             self.count_all()?;
         }
         self.store_odd_ids()?;

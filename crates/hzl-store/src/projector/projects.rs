@@ -102,7 +102,7 @@ impl Projector<'_> {
             if name.as_str() == old {
                 continue;
             }
-            self.is_renamed = true;
+            self.rename_counts(&identity, &old, &name)?;
             let mut statement = self
                 .conn
                 .prepare_cached(NAME_TASKS)

@@ -2,7 +2,7 @@
 //! the pages that it reads are counted. Whoever walks through a table that grows reads ten times as many.
 //!
 //! Left out is what has to look at everything: rebuild, export, backup, doctor, `sync --verify`, validate, lists without
-//! a limit, statistics, and renaming a project, whose tasks are counted anew.
+//! a limit, and statistics. A project that is renamed here has few tasks: all of them get the name.
 
 use hzl_testkit::home::Home;
 use hzl_testkit::servers::Access;
@@ -139,6 +139,7 @@ impl Machine {
             &["task", "add-dep", &one, &other],
             &["task", "remove-dep", &one, &other],
             &["task", "move", &parent, "growing"],
+            &["project", "rename", "growing", "grown"],
             &["task", "start", &other, "--agent", "ada"],
             &["task", "complete", &other],
             &["task", "reopen", &other],
