@@ -131,12 +131,37 @@ const TROUBLES: [&[Action]; 8] = [
     ],
 ];
 
+/// What goes wrong besides the line, and how often: some faults only show where one meets another.
+#[derive(Clone, Copy)]
+struct Trouble {
+    kinds: &'static [Action],
+    is_frequent: bool,
+}
+
+impl Trouble {
+    const NONE: Self = Self {
+        kinds: TROUBLES[0],
+        is_frequent: false,
+    };
+
+    /// What goes wrong; with no kinds, a sync goes well.
+    fn draw(self, random: &mut Random) -> Action {
+        if self.kinds.is_empty() {
+            return Action::Sync;
+        }
+        self.kinds[random.index(self.kinds.len())]
+    }
+}
+
 impl Schedule {
     /// Draws a schedule. The same seed gives the same schedule.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let troubles = TROUBLES[random.index(TROUBLES.len())];
+        let trouble = Trouble {
+            kinds: TROUBLES[random.index(TROUBLES.len())],
+            is_frequent: random.chance(2),
+        };
         // One in fifty is long: many events, many devices.
         let is_long = random.chance(50);
         let (devices, length) = if is_long {
@@ -151,7 +176,7 @@ impl Schedule {
             Focus::Values,
             Focus::Structure,
         ][random.index(5)];
-        let steps = (0..length).map(|_| Step::draw(&mut random, focus, troubles, 0));
+        let steps = (0..length).map(|_| Step::draw(&mut random, focus, trouble, 0));
         Self {
             seed,
             devices,
@@ -184,7 +209,7 @@ impl Step {
 
     /// Something that goes wrong on this device.
     pub(crate) fn troubled(random: &mut Random, device: usize) -> Self {
-        let step = Self::draw(random, Focus::Everything, &[], 1);
+        let step = Self::draw(random, Focus::Everything, Trouble::NONE, 1);
         Self {
             device,
             faults: match step.action {
@@ -195,15 +220,15 @@ impl Step {
         }
     }
 
-    fn draw(random: &mut Random, focus: Focus, troubles: &[Action], depth: u32) -> Self {
+    fn draw(random: &mut Random, focus: Focus, trouble: Trouble, depth: u32) -> Self {
         let action = match random.below(100) {
+            0..=20 if trouble.is_frequent && !trouble.kinds.is_empty() => trouble.draw(random),
             0..=50 => Action::Write,
             51..=57 => Action::Claim,
             58..=88 => Action::Sync,
             // Not under a process that has the store open.
             89 | 90 if depth == 0 => Action::LoseCache,
-            _ if troubles.is_empty() => Action::Sync,
-            _ => troubles[random.index(troubles.len())],
+            _ => trouble.draw(random),
         };
         let talks = matches!(action, Action::Sync | Action::Claim);
         let works = talks || action == Action::Write;
@@ -221,7 +246,7 @@ impl Step {
         });
         let meanwhile = if talks && depth == 0 && random.chance(3) {
             (0..=random.below(3))
-                .map(|_| Self::draw(random, focus, &[], depth + 1))
+                .map(|_| Self::draw(random, focus, Trouble::NONE, depth + 1))
                 .collect()
         } else {
             vec![]
