@@ -13,14 +13,17 @@ const ADD: &str = "
     values (:project, :identity, :status, :tasks, :available)
     on conflict do update set tasks = tasks + excluded.tasks, available = available + excluded.available";
 
-const RENAME: &str = "
+/// Counts the tasks of a project under its new name, too.
+pub(super) const COUNT_RENAMED: &str = "
     insert into p_counts (project, project_identity, status, tasks, available)
     select :name, project_identity, status, tasks, available
       from p_counts where project = :old and project_identity = :identity
     on conflict do update set tasks = tasks + excluded.tasks, available = available + excluded.available";
 
-const FORGET_OLD: &str = "
-    delete from p_counts where project = :old and project_identity = :identity";
+/// And no longer under the old one.
+pub(super) const FORGET_OLD_NAME: &str = "
+    delete from p_counts
+     where project = :old and project <> :name and project_identity = :identity";
 
 const FORGET: &str = "
     delete from p_counts";
@@ -102,32 +105,6 @@ impl Projector<'_> {
             })
             .optional()
             .on(self.conn, context)
-    }
-
-    /// Counts the tasks of a project under its new name.
-    pub(super) fn rename_counts(
-        &self,
-        identity: &ProjectIdentity,
-        old: &str,
-        name: &ProjectName,
-    ) -> Result<()> {
-        let context = "count tasks";
-        let mut statement = self.conn.prepare_cached(RENAME).on(self.conn, context)?;
-        statement
-            .execute(named_params! {
-                ":identity": identity.as_str(),
-                ":old": old,
-                ":name": name.as_str(),
-            })
-            .on(self.conn, context)?;
-        let mut statement = self
-            .conn
-            .prepare_cached(FORGET_OLD)
-            .on(self.conn, context)?;
-        statement
-            .execute(named_params! { ":identity": identity.as_str(), ":old": old })
-            .on(self.conn, context)
-            .map(drop)
     }
 
     /// Counts all tasks, after a rebuild.

@@ -5,6 +5,7 @@ use hzl_core::project::{Project, Projects};
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, Row, named_params};
 
+use super::counts::{COUNT_RENAMED, FORGET_OLD_NAME};
 use super::{Projector, meta, set_meta};
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
@@ -102,18 +103,16 @@ impl Projector<'_> {
             if name.as_str() == old {
                 continue;
             }
-            self.rename_counts(&identity, &old, &name)?;
-            let mut statement = self
-                .conn
-                .prepare_cached(NAME_TASKS)
-                .on(self.conn, context)?;
-            statement
-                .execute(named_params! {
-                    ":identity": identity.as_str(),
-                    ":old": old,
-                    ":name": name.as_str(),
-                })
-                .on(self.conn, context)?;
+            for sql in [NAME_TASKS, COUNT_RENAMED, FORGET_OLD_NAME] {
+                let mut statement = self.conn.prepare_cached(sql).on(self.conn, context)?;
+                statement
+                    .execute(named_params! {
+                        ":identity": identity.as_str(),
+                        ":old": old,
+                        ":name": name.as_str(),
+                    })
+                    .on(self.conn, context)?;
+            }
         }
         set_meta(self.conn, PLAIN, &projects.is_plain())?;
         self.remove_conflicts_where(REMOVE_CONFLICTS, "")?;
