@@ -69,8 +69,8 @@ impl Stamp {
 
     /// Tells whether the writer of `self` knew `other`.
     ///
-    /// Both of one device: the one written first was known (ids of one device ascend). Else `other`
-    /// must be settled at or below the writer's pull cursor, and not above the rewind point of an epoch
+    /// Both of one device: the one written first was known (ids of one device ascend), unless it stands behind:
+    /// then a backup was put back in between, and the cloud lost it, too. Else `other` must be settled at or below the writer's pull cursor, and not above the rewind point of an epoch
     /// later than the writer's, since sequences above it were given out again.
     ///
     /// Events of HZL 3.2.0 carry no cursor. Among themselves their order is the only truth there is;
@@ -86,7 +86,7 @@ impl Stamp {
             _ => {}
         }
         if self.device.is_some() && self.device == other.device {
-            return other.event_id < self.event_id;
+            return other.event_id < self.event_id && other.position < self.position;
         }
         let Some(seq) = other.seq else { return false };
         let epoch = usize::try_from(self.epoch.unwrap_or(0)).unwrap_or(usize::MAX);
@@ -129,11 +129,14 @@ mod tests {
     #[test]
     fn one_device_has_seen_what_it_wrote_before() {
         let (first, second) = (
-            stamp(Some("a"), "1", None, 0),
+            stamp(Some("a"), "1", Some(5), 0),
             stamp(Some("a"), "2", None, 0),
         );
         assert!(second.had_seen(&first, &[]));
         assert!(!first.had_seen(&second, &[]));
+        let came_before = stamp(Some("a"), "2", Some(4), 0);
+        assert!(!came_before.had_seen(&first, &[]));
+        assert!(!first.had_seen(&came_before, &[]));
     }
 
     #[test]

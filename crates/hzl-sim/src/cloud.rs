@@ -65,8 +65,17 @@ pub struct Cloud {
     pub(crate) clock_error_ms: Cell<i64>,
     /// The token of all devices may only read.
     pub(crate) read_only: Cell<bool>,
+    has_backup: Cell<bool>,
     requests: Cell<u64>,
 }
+
+/// The tables of hzl.
+pub(crate) const TABLES: [&str; 3] = ["hzl_events", "hzl_devices", "hzl_meta"];
+
+/// The next row gets the sequence after the last one that is there.
+const LAST_IS_LAST: &str = "
+    update sqlite_sequence set seq = (select coalesce(max(seq), 0) from hzl_events)
+     where name = 'hzl_events'";
 
 impl Cloud {
     /// A new cloud on a database without our tables.
@@ -77,6 +86,7 @@ impl Cloud {
             late: RefCell::new(vec![]),
             clock_error_ms: Cell::new(0),
             read_only: Cell::new(false),
+            has_backup: Cell::new(false),
             requests: Cell::new(0),
         }
     }
@@ -183,12 +193,52 @@ impl Cloud {
             vec![Value::from(i64::from(count))],
             true_ms,
         );
-        self.tamper(
-            "update sqlite_sequence set seq = (select coalesce(max(seq), 0) from hzl_events)
-              where name = 'hzl_events'",
-            vec![],
-            true_ms,
-        );
+        self.tamper(LAST_IS_LAST, vec![], true_ms);
+    }
+
+    /// Keeps a copy of everything, as a provider's backup does, if all tables are there.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub fn back_up(&self, true_ms: i64) {
+        if !self.is_complete(true_ms) {
+            return;
+        }
+        for table in TABLES {
+            for sql in [
+                format!("drop table if exists kept_{table}"),
+                format!("create table kept_{table} as select * from {table}"),
+            ] {
+                self.tamper(&sql, vec![], true_ms);
+            }
+        }
+        self.has_backup.set(true);
+    }
+
+    /// Puts the backup back: events, devices, and what the cloud knew of itself. Tells whether there was one.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub fn restore(&self, true_ms: i64) -> bool {
+        if !self.has_backup.get() || !self.is_complete(true_ms) {
+            return false;
+        }
+        for table in TABLES {
+            for sql in [
+                format!("delete from {table}"),
+                format!("insert into {table} select * from kept_{table}"),
+            ] {
+                self.tamper(&sql, vec![], true_ms);
+            }
+        }
+        self.tamper(LAST_IS_LAST, vec![], true_ms);
+        true
+    }
+
+    fn is_complete(&self, true_ms: i64) -> bool {
+        let sql = "select count(*) from sqlite_master
+                    where name in ('hzl_events', 'hzl_devices', 'hzl_meta')";
+        self.tamper(sql, vec![], true_ms).rows == vec![vec![Value::Integer(3)]]
     }
 
     /// Runs one statement that no hzl would send.

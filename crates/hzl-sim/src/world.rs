@@ -19,7 +19,7 @@ use hzl_store::log::{self, StoredEvent};
 use hzl_store::source::{SystemClock, SystemIds};
 
 use crate::check;
-use crate::cloud::{Cloud, Database};
+use crate::cloud::{Cloud, Database, TABLES};
 use crate::commands;
 use crate::device::{Device, Nature};
 use crate::foreign;
@@ -468,16 +468,24 @@ impl World {
         self.forgive(|_, id| before.binary_search_by(|one| one.as_str().cmp(id)).is_ok());
     }
 
+    /// The cloud loses its last rows, or all that came after a backup; or such a backup is made.
     fn rewind(&self, step: &Step) {
-        self.lose(|| {
-            let count = Random::new(step.salt).below(8);
-            self.cloud.rewind(count, self.now_ms());
-        });
+        let mut random = Random::new(step.salt);
+        let count = random.below(8);
+        match random.below(4) {
+            0 => self.cloud.back_up(self.now_ms()),
+            1 => self.lose(|| {
+                if !self.cloud.restore(self.now_ms()) {
+                    self.cloud.rewind(count, self.now_ms());
+                }
+            }),
+            _ => self.lose(|| self.cloud.rewind(count, self.now_ms())),
+        }
     }
 
     fn wipe(&self) {
         self.lose(|| {
-            for table in ["hzl_events", "hzl_devices", "hzl_meta"] {
+            for table in TABLES {
                 let drop = format!("drop table if exists {table}");
                 self.cloud.tamper(&drop, vec![], self.now_ms());
             }

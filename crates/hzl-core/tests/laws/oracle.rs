@@ -101,7 +101,9 @@ impl Oracle<'_> {
             {
                 true
             }
-            (Some(_), Some(_)) if w.device == o.device => o.event.event_id < w.event.event_id,
+            (Some(_), Some(_)) if w.device == o.device => {
+                o.event.event_id < w.event.event_id && other < writer
+            }
             (Some(mine), theirs) => o.seq.is_some_and(|seq| {
                 let later = self.rewind_points.iter().skip(mine as usize);
                 seq <= w.event.basis_seq

@@ -126,16 +126,17 @@ impl Device {
         found.map(|stored| stored.task)
     }
 
+    /// The titles of all tasks, sorted: tasks of one millisecond are listed in any order.
     pub(crate) fn titles(&mut self) -> Vec<String> {
         let all = query::tasks::ListFilter::default();
         let page = self
             .ledger
             .read(|cache| query::tasks::list(cache, &all, 0, 1_000))
             .unwrap();
-        page.tasks
-            .into_iter()
-            .map(|stored| stored.task.title)
-            .collect()
+        let titles = page.tasks.into_iter().map(|stored| stored.task.title);
+        let mut titles: Vec<String> = titles.collect();
+        titles.sort_unstable();
+        titles
     }
 
     pub(crate) fn conflicts(&mut self) -> u64 {
