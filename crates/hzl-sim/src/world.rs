@@ -475,6 +475,8 @@ impl World {
         match random.below(4) {
             0 => self.cloud.back_up(self.now_ms()),
             1 => self.lose(|| {
+                // The backup is older than what makes the cloud refuse things.
+                self.end_poison();
                 if !self.cloud.restore(self.now_ms()) {
                     self.cloud.rewind(count, self.now_ms());
                 }
@@ -508,6 +510,12 @@ impl World {
         self.set_something_aside.set(true);
     }
 
+    fn end_poison(&self) {
+        if self.is_poisoned.get() {
+            self.poison();
+        }
+    }
+
     fn turn_clock(&self, device: &Rc<Device>, step: &Step) {
         const YEAR_MS: i64 = 365 * 24 * 3_600_000;
         let mut random = Random::new(step.salt);
@@ -520,9 +528,7 @@ impl World {
     pub(crate) fn end_faults(&self) {
         self.cloud.deliver_late(self.now_ms());
         self.cloud.read_only.set(false);
-        if self.is_poisoned.get() {
-            self.poison();
-        }
+        self.end_poison();
     }
 
     pub(crate) fn cloud_is_empty(&self) -> bool {
