@@ -17,7 +17,7 @@ use hzl_core::time::Timestamp;
 use hzl_remote::error::RemoteError;
 use hzl_remote::hrana::{self, Outcome, Statement, Value};
 use hzl_remote::sync::claim::{Fallback, claim, conclude};
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_remote::sync::{SyncOptions, sync, wire};
 use hzl_sim::cloud::InMemory;
 use hzl_store::intent::Intended;

@@ -236,9 +236,14 @@ impl Cloud {
     }
 
     fn is_complete(&self, true_ms: i64) -> bool {
-        let sql = "select count(*) from sqlite_master
-                    where name in ('hzl_events', 'hzl_devices', 'hzl_meta')";
-        self.tamper(sql, vec![], true_ms).rows == vec![vec![Value::Integer(3)]]
+        TABLES.iter().all(|table| self.has_table(table, true_ms))
+    }
+
+    /// Tells whether this table is there.
+    pub(crate) fn has_table(&self, name: &str, true_ms: i64) -> bool {
+        let sql = "select count(*) from sqlite_master where name = ?1";
+        let found = self.tamper(sql, vec![Value::from(name)], true_ms);
+        found.rows == vec![vec![Value::Integer(1)]]
     }
 
     /// Runs one statement that no hzl would send.

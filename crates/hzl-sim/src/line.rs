@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use hzl_remote::error::RemoteError;
 use hzl_remote::hrana::{Outcome, Statement};
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_store::interrupt;
 
 use crate::check;

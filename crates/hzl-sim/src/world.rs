@@ -532,12 +532,7 @@ impl World {
     }
 
     pub(crate) fn cloud_is_empty(&self) -> bool {
-        let rows = self.cloud.tamper(
-            "select count(*) from sqlite_master where name = 'hzl_events'",
-            vec![],
-            self.now_ms(),
-        );
-        rows.rows == vec![vec![hzl_remote::hrana::Value::Integer(0)]]
+        !self.cloud.has_table("hzl_events", self.now_ms())
     }
 
     /// The ids of all events in the cloud, sorted.

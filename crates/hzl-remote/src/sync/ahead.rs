@@ -6,35 +6,13 @@
 //! after all, the reply counts as lost.
 
 use hzl_core::planted::{Bug, is_planted};
-use hzl_core::time::Timestamp;
 use hzl_store::log;
-use hzl_store::replica::{CloudCursor, CloudDevice, CloudRow, Outgoing, Settled};
+use hzl_store::replica::{CloudRow, Outgoing, Settled};
 
 use super::error::SyncError;
+use super::exchange::{Exchange, Request};
 use super::plan::View;
 use super::run::Run;
-use crate::error::RemoteError;
-use crate::hrana::{Outcome, Statement};
-
-/// What a round asks.
-pub(super) struct Request {
-    /// What is known here when the reply is read.
-    pub(super) view: View,
-    /// What is pushed.
-    pub(super) chunk: Vec<Outgoing>,
-    /// What the others are told.
-    pub(super) announced: Option<CloudDevice>,
-    /// All of it, and the pull.
-    pub(super) statements: Vec<Statement>,
-}
-
-/// A request and what came of it.
-pub(super) struct Exchange {
-    pub(super) request: Request,
-    pub(super) outcomes: Result<Vec<Outcome>, RemoteError>,
-    /// When it went out, and when the reply was there.
-    pub(super) clock: (Timestamp, Timestamp),
-}
 
 impl Run<'_> {
     /// Takes a page over. Where it is plain what comes next, that is asked meanwhile.
@@ -52,15 +30,15 @@ impl Run<'_> {
         let sent_at = self.ledger.now();
         let end = request.chunk.last().map(|last| last.event.rowid);
         let (most, ledger) = (self.most_events(), &mut *self.ledger);
-        let (mut settled, mut behind) = (None, None);
+        let (mut settled, mut listed) = (None, None);
         let mut work = || {
             settled = Some(ledger.settle(&basis, rows, offset_ms));
-            behind = end.map(|end| ledger.list_outgoing_behind(end, most));
+            listed = end.map(|end| ledger.list_outgoing_behind(end, most));
         };
         let outcomes = self.remote.pipeline_beside(&request.statements, &mut work);
         let clock = (sent_at, self.ledger.now());
         let settled = settled.expect("the work is done")?;
-        self.behind = behind.transpose()?;
+        self.listed = listed.transpose()?;
         self.ahead = Some(Exchange {
             request,
             outcomes,
@@ -84,7 +62,7 @@ impl Run<'_> {
         }
         let next = match chunk.last() {
             Some(end) if is_echo(rows, chunk) || is_planted(Bug::AheadUnconfirmed) => {
-                let next = match self.behind.take() {
+                let next = match self.listed.take() {
                     Some(listed) => listed,
                     None => self.list_behind(end.event.rowid)?,
                 };
@@ -96,13 +74,8 @@ impl Run<'_> {
             _ if self.is_behind => vec![],
             _ => return Ok(None),
         };
-        let cursor = Some(CloudCursor {
-            seq: last.seq,
-            event_id: last.event.event_id.to_string(),
-            received_at: last.received_at.clone(),
-        });
         let view = View {
-            cursor,
+            cursor: Some(last.cursor()),
             ..view.clone()
         };
         self.request(view, next).map(Some)

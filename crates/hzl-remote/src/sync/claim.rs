@@ -12,7 +12,8 @@ use hzl_store::replica::Outgoing;
 
 use super::error::SyncError;
 use super::plan::View;
-use super::run::{Remote, Report, Round, Run, SyncOptions, bad_reply, whole};
+use super::remote::Remote;
+use super::run::{Report, Round, Run, SyncOptions, bad_reply, whole};
 use super::wire;
 use crate::error::{RemoteError, SqlErrorKind};
 

@@ -15,63 +15,15 @@ use hzl_store::log;
 use hzl_store::replica::{CHUNK_EVENTS, Outgoing};
 use hzl_store::state::{self, Key};
 
-use super::ahead::{Exchange, Request, is_echo};
+use super::ahead::is_echo;
 use super::error::{CloudChange, SyncError};
+use super::exchange::{Exchange, Request};
 use super::plan::{Verdict, View, judge};
 use super::policy::{MAX_STEP_ROWS, Step};
-use super::wire::{self, PullReply, PushCondition};
+use super::remote::Remote;
+use super::wire::{self, PullReply};
 use crate::error::{RemoteError, SqlError, SqlErrorKind};
-use crate::hrana::{Hrana, Outcome, Statement};
-
-/// Whatever runs statements of the cloud: a server, or a model of one.
-pub trait Remote {
-    /// Runs statements, each on its own, in one round trip.
-    ///
-    /// # Errors
-    /// When there is no usable reply; statements may have run all the same.
-    fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError>;
-
-    /// Runs statements as [`Remote::pipeline`] does, and some work that has nothing to do with the cloud; at
-    /// once, where that is possible.
-    ///
-    /// # Errors
-    /// As [`Remote::pipeline`]; the work is done all the same.
-    fn pipeline_beside(
-        &mut self,
-        statements: &[Statement],
-        work: &mut dyn FnMut(),
-    ) -> Result<Vec<Outcome>, RemoteError> {
-        let reply = self.pipeline(statements);
-        work();
-        reply
-    }
-
-    /// Round trips so far.
-    fn requests(&self) -> u64;
-
-    /// Waits, because others are busy there.
-    fn pause(&mut self, duration: Duration) {
-        std::thread::sleep(duration);
-    }
-}
-
-impl Remote for Hrana {
-    fn pipeline(&mut self, statements: &[Statement]) -> Result<Vec<Outcome>, RemoteError> {
-        Hrana::pipeline(self, statements)
-    }
-
-    fn pipeline_beside(
-        &mut self,
-        statements: &[Statement],
-        work: &mut dyn FnMut(),
-    ) -> Result<Vec<Outcome>, RemoteError> {
-        Hrana::pipeline_beside(self, statements, work)
-    }
-
-    fn requests(&self) -> u64 {
-        Hrana::requests(self)
-    }
-}
+use crate::hrana::Outcome;
 
 /// How to sync.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -194,7 +146,7 @@ pub(super) fn whole(
         creations: 0,
         suspect: None,
         ahead: None,
-        behind: None,
+        listed: None,
         ahead_upto: None,
     };
     run.page_rows = run.most_rows();
@@ -261,8 +213,8 @@ pub(super) struct Run<'a> {
     suspect: Option<EventId>,
     /// What the next round would ask, asked and answered already.
     pub(super) ahead: Option<Exchange>,
-    /// The chunk after the one that was pushed ahead.
-    pub(super) behind: Option<Vec<Outgoing>>,
+    /// The chunk after the one that was pushed ahead, listed already.
+    pub(super) listed: Option<Vec<Outgoing>>,
     /// Events up to this row may be sent ahead; `None`: nothing is asked ahead.
     pub(super) ahead_upto: Option<i64>,
 }
@@ -316,46 +268,11 @@ impl Run<'_> {
             Some(ahead) if ahead.request.view == view => ahead,
             // Or somebody else has gone on here meanwhile: it is as if that reply had been lost.
             _ => {
-                self.behind = None;
+                self.listed = None;
                 self.exchange(view)?
             }
         };
         self.take_reply(exchange)
-    }
-
-    fn exchange(&mut self, view: View) -> Result<Exchange, SyncError> {
-        let chunk = self.next_chunk(&view)?;
-        let request = self.request(view, chunk)?;
-        let sent_at = self.ledger.now();
-        let outcomes = self.remote.pipeline(&request.statements);
-        Ok(Exchange {
-            request,
-            outcomes,
-            clock: (sent_at, self.ledger.now()),
-        })
-    }
-
-    /// What to ask, seen from there.
-    pub(super) fn request(&self, view: View, chunk: Vec<Outgoing>) -> Result<Request, SyncError> {
-        let mut statements = vec![];
-        if !chunk.is_empty() {
-            statements.push(wire::push(&chunk, &self.condition(&view)?));
-        }
-        let announced = self.announcement(&view, !chunk.is_empty())?;
-        if let Some(device) = &announced {
-            statements.push(wire::announce(device));
-        }
-        let cursor = view.cursor.as_ref().map_or(0, |cursor| cursor.seq);
-        statements.push(wire::pull(cursor, self.page_rows));
-        if self.lists_devices(&view)? {
-            statements.push(wire::list_devices());
-        }
-        Ok(Request {
-            view,
-            chunk,
-            announced,
-            statements,
-        })
     }
 
     fn take_reply(&mut self, exchange: Exchange) -> Result<Round, SyncError> {
@@ -405,7 +322,7 @@ impl Run<'_> {
 
     /// Nothing is pushed before the ledger in the cloud is known to be this one, nor in the middle of a
     /// backlog: what was pushed at first would only be sent again with each page.
-    fn next_chunk(&mut self, view: &View) -> Result<Vec<Outgoing>, SyncError> {
+    pub(super) fn next_chunk(&mut self, view: &View) -> Result<Vec<Outgoing>, SyncError> {
         if view.membership.joined.is_none() || self.report.pull_only || self.is_behind {
             return Ok(vec![]);
         }
@@ -440,14 +357,6 @@ impl Run<'_> {
             self.ledger.quarantine(culprit, reason)?;
             self.report.quarantined += 1;
         }
-    }
-
-    pub(super) fn condition(&self, view: &View) -> Result<PushCondition, SyncError> {
-        Ok(PushCondition {
-            anchor: view.cursor.clone(),
-            device: self.ledger.sync_state()?.device,
-            instance_id: view.membership.joined.clone().unwrap_or_default(),
-        })
     }
 
     // ---- replies

@@ -11,7 +11,8 @@ use hzl_store::replica::CloudRow;
 use super::announce::device_of;
 use super::error::SyncError;
 use super::plan::View;
-use super::run::{PAGE_ROWS, Remote, bad_reply};
+use super::remote::Remote;
+use super::run::{PAGE_ROWS, bad_reply};
 use super::wire::{self, PullReply};
 use crate::error::{RemoteError, SqlErrorKind};
 

@@ -141,9 +141,6 @@ macro_rules! push {
 
 const PUSH: &str = push!("device_id = ?6");
 
-/// What `?6` is among the arguments.
-const FENCE: usize = 5;
-
 /// Inserts a claim if the anchor stands and nobody has decided anything about the task since. Rows of
 /// this device may be there: other processes of it claim other tasks at the same time.
 const PUSH_CLAIM: &str =
@@ -198,8 +195,9 @@ pub fn push_claim(claim: &Outgoing, condition: &PushCondition) -> Statement {
             .replace("task_id = ?6 and", "false and ?6 and")
             .into();
     }
+    statement.args.pop();
     let task_id = claim.event.task_id.as_str();
-    statement.args[FENCE] = Value::from(task_id);
+    statement.args.push(Value::from(task_id));
     statement
 }
 

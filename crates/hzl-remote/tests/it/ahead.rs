@@ -2,7 +2,8 @@
 
 use hzl_remote::error::RemoteError;
 use hzl_remote::hrana::{Outcome, Statement};
-use hzl_remote::sync::run::{Limits, Remote};
+use hzl_remote::sync::remote::Remote;
+use hzl_remote::sync::run::Limits;
 use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
 
 use crate::devices::Device;

@@ -9,7 +9,7 @@ use hzl_core::command::{Actor, ClaimTask, Command, StealTask, Transition};
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
 use hzl_remote::sync::claim::{self, Fallback, conclude};
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_remote::sync::{SyncOptions, sync};
 use hzl_store::intent::Intended;
 

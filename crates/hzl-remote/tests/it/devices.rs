@@ -118,6 +118,15 @@ impl Device {
         self.execute(&Command::CompleteTask(transition), agent)
     }
 
+    pub(crate) fn retitle(&mut self, task_id: &TaskId, title: &str) {
+        let update = UpdateTask {
+            task_id: task_id.clone(),
+            title: Some(title.to_owned()),
+            ..UpdateTask::default()
+        };
+        self.execute(&Command::UpdateTask(Box::new(update)), "ann");
+    }
+
     pub(crate) fn task(&mut self, task_id: &TaskId) -> Option<Task> {
         let found = self
             .ledger

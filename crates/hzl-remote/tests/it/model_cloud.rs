@@ -7,7 +7,7 @@
 
 use hzl_remote::error::{Phase, RemoteError};
 use hzl_remote::hrana::{Outcome, Statement};
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_remote::sync::{Report, SyncOptions, sync};
 use hzl_sim::cloud::InMemory;
 use hzl_store::source::{Clock as _, SystemClock};

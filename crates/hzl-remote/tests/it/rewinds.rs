@@ -2,7 +2,7 @@
 
 use hzl_core::command::{Command, UpdateTask};
 use hzl_remote::sync::error::SyncErrorKind;
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
 
 use crate::devices::Device;
@@ -96,18 +96,11 @@ fn what_a_machine_has_forgotten_is_not_what_it_overwrites() {
     exchange(&mut a, &cloud);
     exchange(&mut b, &cloud);
     let mut restored = a.copy();
-    let title = |title: &str| {
-        Command::UpdateTask(Box::new(UpdateTask {
-            task_id: task.clone(),
-            title: Some(title.to_owned()),
-            ..UpdateTask::default()
-        }))
-    };
-    a.execute(&title("forgotten"), "ann");
+    a.retitle(&task, "forgotten");
     exchange(&mut a, &cloud);
     exchange(&mut b, &cloud);
     cloud.tamper("drop table hzl_events; drop table hzl_devices; drop table hzl_meta");
-    restored.execute(&title("written anew"), "ann");
+    restored.retitle(&task, "written anew");
     for _ in 0..2 {
         for device in [&mut restored, &mut b] {
             healing(device, &mut cloud.line(vec![])).unwrap();

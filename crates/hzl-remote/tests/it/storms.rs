@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hzl_core::ids::TaskId;
 use hzl_core::task::Status;
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_testkit::proxy::{End, Fault, Server};
 use hzl_testkit::random::{Random, setting};
 use hzl_testkit::servers::{Auth, Sqld, Tursodb};

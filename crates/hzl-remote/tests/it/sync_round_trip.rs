@@ -148,19 +148,12 @@ fn concurrent_titles_keep_the_later_one_and_list_the_other() {
     let task = a.add("first");
     a.sync(&cloud);
     b.sync(&cloud);
-    let title = |title: &str| {
-        Command::UpdateTask(Box::new(UpdateTask {
-            task_id: task.clone(),
-            title: Some(title.to_owned()),
-            ..UpdateTask::default()
-        }))
-    };
-    a.execute(&title("by A"), "ann");
+    a.retitle(&task, "by A");
     let written = a.ledger.now();
     hzl_testkit::wait_until(std::time::Duration::from_secs(5), "time goes on", || {
         b.ledger.now() > written.plus_millis(1)
     });
-    b.execute(&title("by B"), "bob");
+    b.retitle(&task, "by B");
     b.sync(&cloud);
     a.sync(&cloud);
     b.sync(&cloud);

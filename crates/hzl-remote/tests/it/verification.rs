@@ -8,7 +8,7 @@
 use hzl_remote::error::{RemoteError, SqlError};
 use hzl_remote::hrana::{Outcome, Statement, Value};
 use hzl_remote::sync::SyncError;
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_remote::sync::verify::{LogCheck, Wrong, verify};
 
 use crate::devices::Device;

@@ -7,7 +7,7 @@ use hzl_core::ids::ProjectName;
 use hzl_remote::error::{RemoteError, SqlError};
 use hzl_remote::hrana::{Outcome, Rows, Statement};
 use hzl_remote::sync::error::SyncErrorKind;
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
 
 use crate::devices::Device;

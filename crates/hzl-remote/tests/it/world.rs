@@ -17,7 +17,7 @@ use hzl_core::command::{
 };
 use hzl_core::ids::{ProjectName, TaskId};
 use hzl_core::task::Status;
-use hzl_remote::sync::run::Remote;
+use hzl_remote::sync::remote::Remote;
 use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
 use hzl_store::ledger::ExecuteError;
 use hzl_store::{log, query};

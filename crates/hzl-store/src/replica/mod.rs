@@ -54,6 +54,17 @@ pub struct CloudRow {
     pub event: StoredEvent,
 }
 
+impl CloudRow {
+    /// The cursor once this row is taken over.
+    pub fn cursor(&self) -> CloudCursor {
+        CloudCursor {
+            seq: self.seq,
+            event_id: self.event.event_id.to_string(),
+            received_at: self.received_at.clone(),
+        }
+    }
+}
+
 /// The last row pulled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CloudCursor {
