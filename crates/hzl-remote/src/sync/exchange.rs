@@ -73,6 +73,7 @@ impl Run<'_> {
             anchor: view.cursor.clone(),
             device: self.ledger.sync_state()?.device,
             instance_id: view.membership.joined.clone().unwrap_or_default(),
+            rewind_points: view.rewind_points.clone(),
         })
     }
 }

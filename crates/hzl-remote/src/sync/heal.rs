@@ -2,10 +2,13 @@
 //! was. Nothing local is deleted in any of them.
 
 use super::error::{CloudChange, SyncError};
-use super::plan::View;
+use super::plan::{View, raised};
 use super::run::{Round, Run, bad_reply};
 use super::wire::{self, PullReply};
 use crate::error::{RemoteError, SqlErrorKind};
+
+/// How often one sync raises the epoch, or finds that another device was faster, before it gives up.
+const RESETS: u32 = 20;
 
 impl Run<'_> {
     // ---- joining
@@ -93,22 +96,26 @@ impl Run<'_> {
             return Err(SyncError::CloudChanged(CloudChange::Rewound));
         }
         self.resets += 1;
-        if self.resets > 3 {
+        if self.resets > RESETS {
             return Err(SyncError::Stuck);
         }
         let common = self.common_prefix(view)?;
-        let mut points = cloud_points.to_vec();
-        points.push(common);
-        let raised = self.remote.pipeline(&[
+        let points = raised(&view.rewind_points, cloud_points, common);
+        let outcomes = self.remote.pipeline(&[
             wire::raise_epoch(cloud_points, &points),
             wire::forget_progress(),
         ])?;
-        if let Some(Err(error)) = raised.into_iter().next() {
-            return Err(SyncError::Sql(error));
+        match outcomes.into_iter().next() {
+            Some(Ok(rows)) if !rows.rows.is_empty() => {
+                let point = points.last().copied().unwrap_or(common);
+                self.ledger.rewind_to(point, &points)?;
+                self.report.was_reset = true;
+            }
+            // Another device was faster: the next pull shows what it has found.
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(SyncError::Sql(error)),
+            None => return Err(bad_reply("it does not tell whether the epoch was raised")),
         }
-        // If another device was faster, the next pull shows its point as well.
-        self.ledger.rewind_to(common, cloud_points)?;
-        self.report.was_reset = true;
         Ok(Round::Again)
     }
 

@@ -87,6 +87,24 @@ pub fn judge(view: &View, reply: &PullReply) -> Verdict {
     Verdict::Accept
 }
 
+/// The rewind points with which to raise the epoch of a cloud that has `theirs`, if `own` are known here and the
+/// common history ends at `common`. The last one is where to cut.
+///
+/// The epoch is a number, the length of the list, and events name it: it must never fall. A cloud that was put back from a
+/// backup has a shorter list, or the others have gone on from there to another one. So the new list is longer than
+/// both, and holds to what either of them says of the sequences that were given out again.
+pub fn raised(own: &[i64], theirs: &[i64], common: i64) -> Vec<i64> {
+    let shared = own.iter().zip(theirs).take_while(|(a, b)| a == b).count();
+    let forgotten = own.get(shared..).unwrap_or(&[]);
+    let cut = forgotten.iter().copied().fold(common, i64::min);
+    let mut points = theirs.to_vec();
+    points.push(cut);
+    if !is_planted(Bug::EpochFalls) {
+        points.resize(points.len().max(own.len() + 1), cut);
+    }
+    points
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +187,22 @@ mod tests {
             judge(&view(), &forgot),
             Verdict::Rewound,
             "a raised epoch was taken back"
+        );
+    }
+
+    #[test]
+    fn a_raised_epoch_is_later_than_all_that_were_known() {
+        assert_eq!(raised(&[], &[], 4), [4]);
+        assert_eq!(raised(&[6], &[6], 4), [6, 4]);
+        assert_eq!(
+            raised(&[6], &[4], 5),
+            [4, 5],
+            "the others went on from a backup"
+        );
+        assert_eq!(
+            raised(&[6, 3, 8], &[6], 5),
+            [6, 3, 3, 3],
+            "a backup was put back"
         );
     }
 

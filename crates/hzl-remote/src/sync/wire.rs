@@ -27,6 +27,8 @@ pub struct PushCondition {
     pub device: DeviceId,
     /// The ledger joined.
     pub instance_id: String,
+    /// The rewind points known: an event names their number, and means these.
+    pub rewind_points: Vec<i64>,
 }
 
 /// Creates the tables where they are missing, and names the ledger. Each is a request of its own.
@@ -105,7 +107,8 @@ macro_rules! text {
     };
 }
 
-/// Inserts a chunk if the anchor stands and nothing of this device is there that it does not know.
+/// Inserts a chunk if the anchor stands, nobody has raised the epoch, and nothing of this device is there that it does
+/// not know.
 /// Events that are there already are left alone.
 macro_rules! push {
     ($fence:literal) => {
@@ -123,6 +126,7 @@ macro_rules! push {
            json_extract(value, '$[13]'), json_extract(value, '$[14]')
       from json_each(?1)
      where (select value from hzl_meta where key = 'instance_id') = ?2
+       and (select value from hzl_meta where key = 'epoch') = ?6
        and (?3 = 0 or exists (select 1 from hzl_events
                                where seq = ?3 and coalesce(",
     text!("event_id"),
@@ -139,12 +143,12 @@ macro_rules! push {
     };
 }
 
-const PUSH: &str = push!("device_id = ?6");
+const PUSH: &str = push!("device_id = ?7");
 
 /// Inserts a claim if the anchor stands and nobody has decided anything about the task since. Rows of
 /// this device may be there: other processes of it claim other tasks at the same time.
 const PUSH_CLAIM: &str =
-    push!("task_id = ?6 and type in ('status_changed', 'task_archived', 'task_deleted')");
+    push!("task_id = ?7 and type in ('status_changed', 'task_archived', 'task_deleted')");
 
 /// The statement that pushes a chunk.
 pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
@@ -162,24 +166,25 @@ pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
         Value::from(anchor.seq),
         Value::from(anchor.event_id.as_str()),
         Value::from(anchor.received_at.as_str()),
+        Value::from(points_text(&condition.rewind_points)),
         Value::from(condition.device.as_str()),
     ];
     let mut statement = Statement::without_rows(PUSH, args);
     if is_planted(Bug::PushUnconditional) {
         let conditions = statement
             .sql
-            .find("and (?3 = 0")
+            .find("and (select value from hzl_meta where key = 'epoch')")
             .zip(statement.sql.find("on conflict"));
         let (from, to) = conditions.expect("a push has conditions");
         statement
             .sql
             .to_mut()
-            .replace_range(from..to, "and (?3 + ?4 + ?5 + ?6) is not null ");
+            .replace_range(from..to, "and (?3 + ?4 + ?5 + ?6 + ?7) is not null ");
     }
     if is_planted(Bug::OwnRowsNotCompared) {
         statement.sql = statement
             .sql
-            .replace("device_id = ?6 and", "false and ?6 and")
+            .replace("device_id = ?7 and", "false and ?7 and")
             .into();
     }
     statement
@@ -192,7 +197,7 @@ pub fn push_claim(claim: &Outgoing, condition: &PushCondition) -> Statement {
     if is_planted(Bug::ClaimPushUnconditional) {
         statement.sql = statement
             .sql
-            .replace("task_id = ?6 and", "false and ?6 and")
+            .replace("task_id = ?7 and", "false and ?7 and")
             .into();
     }
     statement.args.pop();
@@ -332,10 +337,10 @@ pub fn list_rows(above: i64, limit: u32) -> Statement {
     )
 }
 
-/// The statement that raises the epoch, once, from a known list of rewind points.
+/// The statement that raises the epoch, once, from a known list of rewind points. It returns a row if it did.
 pub fn raise_epoch(from: &[i64], to: &[i64]) -> Statement {
-    Statement::without_rows(
-        "update hzl_meta set value = ?2 where key = 'epoch' and value = ?1",
+    Statement::new(
+        "update hzl_meta set value = ?2 where key = 'epoch' and value = ?1 returning key",
         vec![Value::from(points_text(from)), Value::from(points_text(to))],
     )
 }

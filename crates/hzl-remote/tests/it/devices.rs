@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use hzl_core::command::{Actor, AddTask, ClaimTask, Command, Transition};
+use hzl_core::command::{Actor, AddTask, ClaimTask, Command, Transition, UpdateTask};
 use hzl_core::ids::{ProjectName, TaskId};
 use hzl_core::task::{Status, Task};
 use hzl_remote::endpoint::{Endpoint, InsecureHttp};

@@ -1,6 +1,5 @@
 //! A cloud that loses rows more than once.
 
-use hzl_core::command::{Command, UpdateTask};
 use hzl_remote::sync::error::SyncErrorKind;
 use hzl_remote::sync::remote::Remote;
 use hzl_remote::sync::{Report, SyncError, SyncOptions, sync};
@@ -10,6 +9,17 @@ use crate::model_cloud::{Fault, ModelCloud, exchange};
 
 /// As much as one new task.
 const TASK_ROWS: usize = 2;
+
+/// Keeps a copy of the cloud, as a provider does.
+const BACK_UP: &str = "
+    create table kept_events as select * from hzl_events;
+    create table kept_meta as select * from hzl_meta";
+
+/// Puts that copy in the place of the cloud.
+const PUT_BACK: &str = "
+    delete from hzl_events; insert into hzl_events select * from kept_events;
+    delete from hzl_meta; insert into hzl_meta select * from kept_meta;
+    update sqlite_sequence set seq = (select max(seq) from hzl_events) where name = 'hzl_events'";
 
 fn healing(device: &mut Device, remote: &mut dyn Remote) -> Result<Report, SyncError> {
     let options = SyncOptions {
@@ -111,4 +121,61 @@ fn what_a_machine_has_forgotten_is_not_what_it_overwrites() {
         assert_eq!(device.conflicts(), 1, "the other title is listed");
     }
     assert_eq!(restored.hash(), b.hash());
+}
+
+/// A cloud that has been raised is put back to before that, and raised anew: the epochs of both histories must not have one
+/// name, else a row that is new is taken for one that was known (found by the simulator's long run).
+#[test]
+fn an_epoch_is_never_given_out_twice() {
+    let cloud = ModelCloud::new();
+    let (mut a, mut b) = (Device::new(), Device::new());
+    let task = a.add("first");
+    for device in [&mut a, &mut b] {
+        exchange(device, &cloud);
+    }
+    cloud.tamper(BACK_UP);
+    b.add("lost and sent again");
+    exchange(&mut b, &cloud);
+    cloud.rewind(TASK_ROWS);
+    healing(&mut b, &mut cloud.line(vec![])).unwrap();
+    cloud.tamper(PUT_BACK);
+    a.retitle(&task, "of a");
+    exchange(&mut a, &cloud);
+    b.retitle(&task, "of b");
+    healing(&mut b, &mut cloud.line(vec![])).unwrap();
+    exchange(&mut a, &cloud);
+    for device in [&mut a, &mut b] {
+        assert_eq!(device.task(&task).unwrap().title, "of b");
+        assert_eq!(device.conflicts(), 1, "the other title is listed");
+    }
+    assert_eq!(a.hash(), b.hash());
+}
+
+/// An event names the number of its epoch. Where that epoch has been forgotten, the event must not arrive before the epoch
+/// has been raised, even if the row below it is there.
+#[test]
+fn nothing_is_pushed_into_a_cloud_that_was_put_back_to_an_earlier_epoch() {
+    let cloud = ModelCloud::new();
+    let mut device = Device::new();
+    let task = device.add("first");
+    exchange(&mut device, &cloud);
+    cloud.tamper(BACK_UP);
+    let before = cloud.arrivals();
+    device.add("lost");
+    exchange(&mut device, &cloud);
+    cloud.rewind(TASK_ROWS);
+    // It finds out, raises the epoch, and cannot send it again yet.
+    let mut line = cloud.line(vec![None, None, None, Some(Fault::RequestLost)]);
+    healing(&mut device, &mut line).unwrap_err();
+    device.retitle(&task, "in the epoch after");
+    cloud.tamper(PUT_BACK);
+    let error = attempt(&mut device, &cloud).unwrap_err();
+    assert_eq!(error.kind(), SyncErrorKind::CloudChanged, "{error}");
+    assert_eq!(cloud.arrivals(), before);
+    healing(&mut device, &mut cloud.line(vec![])).unwrap();
+    let mut fresh = Device::new();
+    exchange(&mut fresh, &cloud);
+    exchange(&mut device, &cloud);
+    assert_eq!(fresh.titles(), ["in the epoch after", "lost"]);
+    assert_eq!(fresh.hash(), device.hash());
 }

@@ -4,7 +4,7 @@ use hzl_remote::sync::error::SyncErrorKind;
 use hzl_remote::sync::{SyncError, SyncOptions};
 use hzl_testkit::servers::{Access, Auth, Sqld, Tursodb};
 
-use hzl_core::command::{Command, Transition, UpdateTask};
+use hzl_core::command::{Command, Transition};
 use hzl_core::rejection::Rejection;
 use hzl_core::task::Status;
 

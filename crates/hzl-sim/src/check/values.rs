@@ -93,12 +93,39 @@ fn judge(
         .any(|(other, same)| same == key && history.saw(*other, at));
     let by_old_hzl =
         history.events[winner].event.epoch.is_none() || history.events[winner].is_foreign;
-    if !replaced && !by_old_hzl {
+    let by_twin =
+        world.was_rewound.get() && is_replaced_by_a_twin(history, folded, writes, (at, key));
+    if !replaced && !by_old_hzl && !by_twin {
         world.report(
             Finding::SilentOverwrite,
             format!("{event_id} of {key}, by {stands}"),
         );
     }
+}
+
+/// Two machines wrote it under one name, in the order in which one would have. Inherent, and excused: the cloud lost what
+/// would have told them apart before either heard of the other.
+fn is_replaced_by_a_twin(
+    history: &History,
+    folded: &Folded,
+    writes: &[(usize, String)],
+    (at, key): (usize, &str),
+) -> bool {
+    let id = |at: usize| &history.events[at].event.event_id;
+    let place = |at: usize| {
+        folded
+            .events
+            .iter()
+            .position(|placed| placed.event.event_id == *id(at))
+    };
+    let device = |at: usize| folded.events.get(place(at)?)?.device.as_ref();
+    writes.iter().any(|(other, same)| {
+        same == key
+            && device(*other).is_some()
+            && device(*other) == device(at)
+            && id(at) < id(*other)
+            && place(at) < place(*other)
+    })
 }
 
 /// Of two writes that did not know each other, the later one stands, by effective time and id.
