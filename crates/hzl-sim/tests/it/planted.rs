@@ -50,6 +50,7 @@ const FOUND: &[(Bug, u64, Finding)] = &[
     (Bug::TailDroppedOn401, 4, Finding::Reordered),
     (Bug::RewindUnnoticed, 4, Finding::SyncFailed),
     (Bug::EpochUnheeded, 269, Finding::Disagreement),
+    (Bug::EpochFalls, 1, Finding::SilentOverwrite),
     (Bug::CulpritNotSought, 262, Finding::TooManyRequests),
     (Bug::AheadUnconfirmed, 25, Finding::Reordered),
 ];
