@@ -90,8 +90,6 @@ bugs! {
     RewindUnnoticed,
     /// What another device found out about a rewind is not heeded.
     EpochUnheeded,
-    /// The epoch of a cloud that was put back from a backup is raised to one that was there before.
-    EpochFalls,
     /// A refused chunk is never halved.
     CulpritNotSought,
     /// The next chunk goes out before the one before it has come back.

@@ -98,10 +98,8 @@ pub fn raised(own: &[i64], theirs: &[i64], common: i64) -> Vec<i64> {
     let forgotten = own.get(shared..).unwrap_or(&[]);
     let cut = forgotten.iter().copied().fold(common, i64::min);
     let mut points = theirs.to_vec();
-    points.push(cut);
-    if !is_planted(Bug::EpochFalls) {
-        points.resize(points.len().max(own.len() + 1), cut);
-    }
+    let longer = own.len().max(theirs.len()) + 1;
+    points.resize(longer, cut);
     points
 }
 
