@@ -267,6 +267,9 @@ fn authorization(token: &Secret) -> Result<HeaderValue, RemoteError> {
 /// Returns the text of an error reply: the `error` of a JSON object, or all of it.
 fn error_message(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
+    if text.trim().is_empty() {
+        return "it does not say why".to_owned();
+    }
     match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(json) => match json.get("error").and_then(serde_json::Value::as_str) {
             Some(error) => error.to_owned(),
@@ -300,6 +303,7 @@ mod tests {
         assert_eq!(error_message(br#"{"fault":1}"#), r#"{"fault":1}"#);
         assert_eq!(error_message(b"plain"), "plain");
         assert_eq!(error_message(b"\xff"), "\u{fffd}");
+        assert_eq!(error_message(b"\n"), "it does not say why");
     }
 
     #[test]

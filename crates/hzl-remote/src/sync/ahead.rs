@@ -10,7 +10,7 @@ use hzl_store::log;
 use hzl_store::replica::{CloudRow, Outgoing, Settled};
 
 use super::error::SyncError;
-use super::exchange::{Exchange, Request};
+use super::exchange::{Chunk, Exchange, Request};
 use super::plan::View;
 use super::run::Run;
 
@@ -33,7 +33,7 @@ impl Run<'_> {
         let (mut settled, mut listed) = (None, None);
         let mut work = || {
             settled = Some(ledger.settle(&basis, rows, offset_ms));
-            listed = end.map(|end| ledger.list_outgoing_behind(end, most));
+            listed = end.map(|end| ledger.list_outgoing_behind(end, most).map(Chunk::of));
         };
         let outcomes = self.remote.pipeline_beside(&request.statements, &mut work);
         let clock = (sent_at, self.ledger.now());
@@ -66,12 +66,12 @@ impl Run<'_> {
                     Some(listed) => listed,
                     None => self.list_behind(end.event.rowid)?,
                 };
-                if !self.may_send(&next, upto) {
+                if !self.may_send(&next.events, upto) {
                     return Ok(None);
                 }
                 next
             }
-            _ if self.is_behind => vec![],
+            _ if self.is_behind => Chunk::of(vec![]),
             _ => return Ok(None),
         };
         let view = View {
@@ -81,10 +81,11 @@ impl Run<'_> {
         self.request(view, next).map(Some)
     }
 
-    fn list_behind(&self, rowid: i64) -> Result<Vec<Outgoing>, SyncError> {
-        Ok(self
+    fn list_behind(&self, rowid: i64) -> Result<Chunk, SyncError> {
+        let events = self
             .ledger
-            .list_outgoing_behind(rowid, self.most_events())?)
+            .list_outgoing_behind(rowid, self.most_events())?;
+        Ok(Chunk::of(events))
     }
 
     /// Whether a chunk may go without a closer look.

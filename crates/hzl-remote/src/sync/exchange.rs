@@ -10,6 +10,19 @@ use super::wire::{self, PushCondition};
 use crate::error::RemoteError;
 use crate::hrana::{Outcome, Statement};
 
+/// Events to push, and the rows that are sent of them.
+pub(super) struct Chunk {
+    pub(super) events: Vec<Outgoing>,
+    rows: String,
+}
+
+impl Chunk {
+    pub(super) fn of(events: Vec<Outgoing>) -> Self {
+        let rows = wire::rows_of(&events);
+        Self { events, rows }
+    }
+}
+
 /// What a round asks.
 pub(super) struct Request {
     /// What is known here when the reply is read.
@@ -33,7 +46,7 @@ pub(super) struct Exchange {
 impl Run<'_> {
     /// Asks for the next round.
     pub(super) fn exchange(&mut self, view: View) -> Result<Exchange, SyncError> {
-        let chunk = self.next_chunk(&view)?;
+        let chunk = Chunk::of(self.next_chunk(&view)?);
         let request = self.request(view, chunk)?;
         let sent_at = self.ledger.now();
         let outcomes = self.remote.pipeline(&request.statements);
@@ -45,12 +58,13 @@ impl Run<'_> {
     }
 
     /// What to ask, seen from there.
-    pub(super) fn request(&self, view: View, chunk: Vec<Outgoing>) -> Result<Request, SyncError> {
+    pub(super) fn request(&self, view: View, chunk: Chunk) -> Result<Request, SyncError> {
         let mut statements = vec![];
-        if !chunk.is_empty() {
-            statements.push(wire::push(&chunk, &self.condition(&view)?));
+        let Chunk { events, rows } = chunk;
+        if !events.is_empty() {
+            statements.push(wire::push(rows, &self.condition(&view)?));
         }
-        let announced = self.announcement(&view, !chunk.is_empty())?;
+        let announced = self.announcement(&view, !events.is_empty())?;
         if let Some(device) = &announced {
             statements.push(wire::announce(device));
         }
@@ -61,7 +75,7 @@ impl Run<'_> {
         }
         Ok(Request {
             view,
-            chunk,
+            chunk: events,
             announced,
             statements,
         })

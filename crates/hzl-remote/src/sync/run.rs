@@ -17,7 +17,7 @@ use hzl_store::state::{self, Key};
 
 use super::ahead::is_echo;
 use super::error::{CloudChange, SyncError};
-use super::exchange::{Exchange, Request};
+use super::exchange::{Chunk, Exchange, Request};
 use super::plan::{Verdict, View, judge};
 use super::policy::{MAX_STEP_ROWS, Step};
 use super::remote::Remote;
@@ -213,8 +213,8 @@ pub(super) struct Run<'a> {
     suspect: Option<EventId>,
     /// What the next round would ask, asked and answered already.
     pub(super) ahead: Option<Exchange>,
-    /// The chunk after the one that was pushed ahead, listed already.
-    pub(super) listed: Option<Vec<Outgoing>>,
+    /// The chunk after the one that was pushed ahead, made already.
+    pub(super) listed: Option<Chunk>,
     /// Events up to this row may be sent ahead; `None`: nothing is asked ahead.
     pub(super) ahead_upto: Option<i64>,
 }
@@ -387,7 +387,7 @@ impl Run<'_> {
         }
         if let [suspect] = chunk {
             // Something on the way may refuse every request: then it is not the event that is too large.
-            let empty = wire::push(&[], &self.condition(view)?);
+            let empty = wire::push(wire::rows_of(&[]), &self.condition(view)?);
             self.remote.pipeline(&[empty])?;
             // Or it refused this one only: then it goes through when it is sent again.
             let id = Some(suspect.event.event_id.clone());

@@ -150,10 +150,14 @@ const PUSH: &str = push!("device_id = ?7");
 const PUSH_CLAIM: &str =
     push!("task_id = ?7 and type in ('status_changed', 'task_archived', 'task_deleted')");
 
-/// The statement that pushes a chunk.
-pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
+/// The rows of a chunk as a push sends them: a JSON array of arrays.
+pub fn rows_of(chunk: &[Outgoing]) -> String {
     let rows: Vec<_> = chunk.iter().map(encode).collect();
-    let rows = serde_json::to_string(&rows).expect("texts and numbers are JSON");
+    serde_json::to_string(&rows).expect("texts and numbers are JSON")
+}
+
+/// The statement that pushes a chunk, given as [`rows_of`] makes it.
+pub fn push(rows: String, condition: &PushCondition) -> Statement {
     let none = CloudCursor {
         seq: 0,
         event_id: String::new(),
@@ -192,7 +196,7 @@ pub fn push(chunk: &[Outgoing], condition: &PushCondition) -> Statement {
 
 /// The statement that claims a task, if it is still as this device knows it.
 pub fn push_claim(claim: &Outgoing, condition: &PushCondition) -> Statement {
-    let mut statement = push(std::slice::from_ref(claim), condition);
+    let mut statement = push(rows_of(std::slice::from_ref(claim)), condition);
     statement.sql = PUSH_CLAIM.into();
     if is_planted(Bug::ClaimPushUnconditional) {
         statement.sql = statement
