@@ -70,8 +70,9 @@ impl Stamp {
     /// Tells whether the writer of `self` knew `other`.
     ///
     /// Both of one device: the one written first was known (ids of one device ascend), unless it stands behind:
-    /// then a backup was put back in between, and the cloud lost it, too. Else `other` must be settled at or below the writer's pull cursor, and not above the rewind point of an epoch
-    /// later than the writer's, since sequences above it were given out again.
+    /// then a backup was put back in between, and the cloud lost it, too. Else `other` must be settled at or below
+    /// the writer's pull cursor, and not above the rewind point of an epoch later than the writer's, since sequences
+    /// above it were given out again.
     ///
     /// Events of HZL 3.2.0 carry no cursor. Among themselves their order is the only truth there is;
     /// one that stands before an event of ours with an earlier time was in the log that we took over.

@@ -98,8 +98,7 @@ pub fn raised(own: &[i64], theirs: &[i64], common: i64) -> Vec<i64> {
     let forgotten = own.get(shared..).unwrap_or(&[]);
     let cut = forgotten.iter().copied().fold(common, i64::min);
     let mut points = theirs.to_vec();
-    let longer = own.len().max(theirs.len()) + 1;
-    points.resize(longer, cut);
+    points.resize(own.len().max(theirs.len()) + 1, cut);
     points
 }
 

@@ -108,8 +108,7 @@ macro_rules! text {
 }
 
 /// Inserts a chunk if the anchor stands, nobody has raised the epoch, and nothing of this device is there that it does
-/// not know.
-/// Events that are there already are left alone.
+/// not know. Events that are there already are left alone.
 macro_rules! push {
     ($fence:literal) => {
         concat!(
