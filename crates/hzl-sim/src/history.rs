@@ -17,6 +17,8 @@ pub struct Written {
     pub payload: Payload,
     /// What the writer's log held.
     pub saw: Known,
+    /// The cloud ledger in whose numbers the writer told what it knew; `None`: it had joined none.
+    pub ledger: Option<String>,
     /// The writer was told that it is safe.
     pub is_acknowledged: bool,
     /// By how much the writer's clock was wrong.

@@ -311,7 +311,8 @@ impl World {
                 Ok(Intended::Claim(intent)) => intent,
                 Ok(Intended::Nothing(_)) | Err(_) => return Ok(None),
             };
-            self.expect_event(&intent.outgoing.event, saw, device);
+            let joined = joined(ledger);
+            self.expect_event(&intent.outgoing.event, saw, joined, device);
             let asked = claim(
                 ledger,
                 &mut Line::new(self, device, step),
@@ -554,11 +555,18 @@ impl World {
 
     // ---- the truth
 
-    fn expect_event(&self, event: &StoredEvent, saw: crate::device::Known, device: &Device) {
+    fn expect_event(
+        &self,
+        event: &StoredEvent,
+        saw: crate::device::Known,
+        ledger: Option<String>,
+        device: &Device,
+    ) {
         self.history.borrow_mut().add(Written {
             payload: Payload::decode(&event.kind, event.schema_version, &event.data),
             event: event.clone(),
             saw,
+            ledger,
             is_acknowledged: false,
             clock_error_ms: device.clock_error_ms.get(),
             at_ms: self.now_ms(),
@@ -576,6 +584,7 @@ impl World {
                 ..event.clone()
             },
             saw: crate::device::Known::default(),
+            ledger: None,
             is_acknowledged: false,
             clock_error_ms: 0,
             at_ms: self.now_ms(),
@@ -596,12 +605,17 @@ impl World {
 
     /// Reads what is new in a log. Returns the events that its own processes have written.
     pub(crate) fn learn(&self, device: &Device) -> Vec<usize> {
-        let (rows, settled) = device.look(|ledger| {
+        let (rows, settled, joined) = device.look(|ledger| {
             let log = &ledger.files().events;
             let rows =
                 log::list_stored_after(log, device.scanned.get(), None).expect("a log can be read");
             let settled = check::settled_after(log, device.scanned.get());
-            (rows, settled)
+            let joined = if rows.is_empty() {
+                None
+            } else {
+                joined(ledger)
+            };
+            (rows, settled, joined)
         });
         let mut own = vec![];
         for row in rows {
@@ -613,7 +627,7 @@ impl World {
                 }
                 // Whoever wrote a row had the rows before it.
                 let saw = device.known.borrow().clone();
-                self.expect_event(&row, saw, device);
+                self.expect_event(&row, saw, joined.clone(), device);
                 let at = self.history.borrow().events.len() - 1;
                 own.push(at);
                 at
@@ -631,4 +645,10 @@ impl World {
     pub(crate) fn true_time(&self) -> Timestamp {
         Timestamp::from_millis(self.now_ms())
     }
+}
+
+/// The cloud ledger that was joined.
+pub(crate) fn joined(ledger: &Ledger) -> Option<String> {
+    let membership = ledger.membership();
+    membership.expect("the sync state can be read").joined
 }

@@ -14,7 +14,7 @@ use hzl_store::{catch_up, log};
 
 use crate::history::History;
 use crate::verdict::Finding;
-use crate::world::World;
+use crate::world::{self, World};
 
 /// One task: its events in their order, and what they fold to.
 pub(super) struct Folded {
@@ -23,6 +23,8 @@ pub(super) struct Folded {
     pub(super) fold: TaskFold,
     projects: Projects,
     pub(super) rewind_points: Vec<i64>,
+    /// The cloud ledger in which they are all now.
+    pub(super) ledger: Option<String>,
 }
 
 /// Folds every task of a log.
@@ -30,6 +32,7 @@ pub(super) fn folds(ledger: &Ledger) -> Vec<Folded> {
     let log = &ledger.files().events;
     let state = ledger.sync_state().expect("the sync state can be read");
     let projects = catch_up::load_projects(log, &state).expect("project events can be read");
+    let joined = world::joined(ledger);
     let mut tasks = vec![];
     log::for_each_task(log, &state.device, |events| {
         let context = FoldContext {
@@ -43,6 +46,7 @@ pub(super) fn folds(ledger: &Ledger) -> Vec<Folded> {
                 fold: TaskFold::of(events, context),
                 projects: projects.clone(),
                 rewind_points: state.rewind_points.clone(),
+                ledger: joined.clone(),
             });
         }
         Ok(ControlFlow::Continue(()))
@@ -240,25 +244,31 @@ fn judge_lease(
         );
         world.report(Finding::WrongLease, detail);
     }
-    let holder = before
-        .claim
-        .as_ref()
-        .and_then(|claim| history.find(claim.as_str()));
-    let Some(holder) = holder.filter(|_| change.if_expired && before.status == Status::InProgress)
-    else {
-        return;
-    };
-    let honest = history.events[holder].clock_error_ms == 0
-        && !world.was_rewound.get()
-        && !world.was_cloud_clock_wrong.get();
-    if let (Payload::StatusChanged(claimed), true) = (&history.events[holder].payload, honest) {
-        let lives = until(&claimed.lease_until).filter(|_| before.lease_until.is_some());
-        let stolen_at = history.events[index].at_ms;
-        if lives.is_some_and(|until| until >= received.max(stolen_at)) {
+    if change.if_expired && before.status == Status::InProgress {
+        let end = honest_end(world, history, before);
+        let stolen_at = received.max(history.events[index].at_ms);
+        if end.is_some_and(|end| end >= stolen_at) {
             world.report(
                 Finding::WrongLease,
                 format!("{} stole a live lease", placed.event.event_id),
             );
         }
     }
+}
+
+/// When the lease of the holder ends at the earliest, in true time; `None`: it has none, or no clock to be judged by.
+fn honest_end(world: &World, history: &History, before: &Task) -> Option<i64> {
+    before.lease_until?;
+    let claim = before.claim.as_ref()?;
+    let written = &history.events[history.find(claim.as_str())?];
+    let honest = written.clock_error_ms == 0
+        && !world.was_rewound.get()
+        && !world.was_cloud_clock_wrong.get();
+    let Payload::StatusChanged(claimed) = &written.payload else {
+        return None;
+    };
+    let until = Timestamp::parse(claimed.lease_until.as_deref()?)?;
+    // A clock that is right now may have been ahead, and no event is dated before an earlier one of its log.
+    let dated = Timestamp::parse(&written.event.timestamp)?;
+    honest.then_some(written.at_ms + until.millis() - dated.millis())
 }

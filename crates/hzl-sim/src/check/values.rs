@@ -95,7 +95,8 @@ fn judge(
         history.events[winner].event.epoch.is_none() || history.events[winner].is_foreign;
     let by_twin =
         world.was_rewound.get() && is_replaced_by_a_twin(history, folded, writes, (at, key));
-    if !replaced && !by_old_hzl && !by_twin {
+    let by_left = is_replaced_in_other_numbers(history, folded, writes, (at, key));
+    if !replaced && !by_old_hzl && !by_twin && !by_left {
         world.report(
             Finding::SilentOverwrite,
             format!("{event_id} of {key}, by {stands}"),
@@ -112,12 +113,7 @@ fn is_replaced_by_a_twin(
     (at, key): (usize, &str),
 ) -> bool {
     let id = |at: usize| &history.events[at].event.event_id;
-    let place = |at: usize| {
-        folded
-            .events
-            .iter()
-            .position(|placed| placed.event.event_id == *id(at))
-    };
+    let place = |at: usize| place(history, folded, at);
     let device = |at: usize| folded.events.get(place(at)?)?.device.as_ref();
     writes.iter().any(|(other, same)| {
         same == key
@@ -126,6 +122,33 @@ fn is_replaced_by_a_twin(
             && id(at) < id(*other)
             && place(at) < place(*other)
     })
+}
+
+/// A later one was written in another ledger of the cloud, and came here by `--merge`. Inherent, and excused: it tells what
+/// its writer knew in the numbers of the cloud that was left.
+fn is_replaced_in_other_numbers(
+    history: &History,
+    folded: &Folded,
+    writes: &[(usize, String)],
+    (at, key): (usize, &str),
+) -> bool {
+    let place = |at: usize| place(history, folded, at);
+    let was_left = |at: usize| {
+        let ledger = &history.events[at].ledger;
+        ledger.is_some() && *ledger != folded.ledger
+    };
+    writes
+        .iter()
+        .any(|(other, same)| same == key && was_left(*other) && place(at) < place(*other))
+}
+
+/// Where an event of the history stands among those of its task.
+fn place(history: &History, folded: &Folded, at: usize) -> Option<usize> {
+    let id = &history.events[at].event.event_id;
+    folded
+        .events
+        .iter()
+        .position(|placed| placed.event.event_id == *id)
 }
 
 /// Of two writes that did not know each other, the later one stands, by effective time and id.
