@@ -33,9 +33,12 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// What the options that every command takes stand under in the help.
+const GLOBAL_HEADING: &str = "Global options";
+
 /// Options every command takes.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Global options")]
+#[command(next_help_heading = GLOBAL_HEADING)]
 pub(crate) struct GlobalArgs {
     /// Use this events database
     #[arg(long, global = true, value_name = "PATH")]
@@ -59,11 +62,19 @@ pub(crate) fn command() -> clap::Command {
 }
 
 /// Returns the definition of the command line, in which commands have only their names until they are
-/// asked for.
+/// asked for. It knows global options in front of the first command only, where `normalize` puts them: the parser would
+/// copy each of them into every command.
 pub(crate) fn deferred() -> clap::Command {
-    let mut command = tuned(Cli::command());
+    let mut command = tuned(Cli::command()).mut_args(|argument| argument.global(false));
     define(&mut command);
     command
+}
+
+/// Finds an option that every command takes, by its long name.
+pub(crate) fn find_global<'a>(root: &'a clap::Command, name: &str) -> Option<&'a clap::Arg> {
+    root.get_arguments().find(|option| {
+        option.get_help_heading() == Some(GLOBAL_HEADING) && option.get_long() == Some(name)
+    })
 }
 
 /// Defines one command of a group: its own options, and the names of its commands. `Command::build` would define
@@ -196,14 +207,17 @@ mod tests {
                         // As a process does it: what the one has defined, the other uses.
                         let mut deferred = self::deferred();
                         let again = crate::normalize::normalize(words.clone(), &mut deferred);
-                        let deferred = deferred.try_get_matches_from(normal.with_program_name());
+                        let again = again.unwrap();
+                        let deferred = deferred.try_get_matches_from(again.with_program_name());
                         match (meant(matches), meant(deferred)) {
                             (Ok(complete), Ok(deferred)) if complete == deferred => {}
                             (complete, deferred) => problems.push(format!(
                                 "{path}: {line}: {complete:?}, with deferred definitions {deferred:?}"
                             )),
                         }
-                        if again.as_ref() != Ok(&normal) {
+                        if (&again.path, &again.notes, &again.secrets)
+                            != (&normal.path, &normal.notes, &normal.secrets)
+                        {
                             problems.push(format!("{path}: {line} is read otherwise: {again:?}"));
                         }
                         if !normal.notes.is_empty() {

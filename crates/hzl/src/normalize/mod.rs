@@ -6,7 +6,8 @@
 //! exists is taken from the parser's own definitions. After `--` nothing is touched.
 //!
 //! Options and values leave here as separate arguments, so that the parser and this module agree
-//! on which is which, even for values that begin with a dash.
+//! on which is which, even for values that begin with a dash. Global options of which only the root
+//! is defined are put in front.
 
 mod suggest;
 
@@ -76,6 +77,7 @@ pub(crate) fn normalize(arguments: Vec<String>, root: &mut Command) -> Result<Li
     let walk = Walk {
         root,
         line: Line::default(),
+        front: 0,
         rest: arguments.into(),
     };
     walk.run()
@@ -84,6 +86,8 @@ pub(crate) fn normalize(arguments: Vec<String>, root: &mut Command) -> Result<Li
 struct Walk<'a> {
     root: &'a mut Command,
     line: Line,
+    /// How many of the line's arguments stand in front of the first command.
+    front: usize,
     rest: VecDeque<String>,
 }
 
@@ -129,14 +133,19 @@ impl Walk<'_> {
             self.note(&format!("`--{name}` is read as `--{exact}`"));
         }
         let takes_value = self.find_long(&exact).is_some_and(takes_value);
+        let is_foreign = self.find_own_long(&exact).is_none();
+        let from = self.line.arguments.len();
         match value {
             // Also where the option takes none: the parser then says so.
-            Some(value) => {
-                self.line.arguments.push(format!("--{exact}={value}"));
-                Ok(())
-            }
-            None => self.option(format!("--{exact}"), takes_value),
+            Some(value) => self.line.arguments.push(format!("--{exact}={value}")),
+            None => self.option(format!("--{exact}"), takes_value)?,
         }
+        if is_foreign {
+            let added = self.line.arguments.len() - from;
+            self.line.arguments[self.front..].rotate_right(added);
+            self.front += added;
+        }
+        Ok(())
     }
 
     fn short(&mut self, token: &str, letters: &str) -> Result<(), Box<Refusal>> {
@@ -227,6 +236,9 @@ impl Walk<'_> {
         };
         cli::define(found);
         let name = found.get_name().to_owned();
+        if self.line.path.is_empty() {
+            self.front = self.line.arguments.len();
+        }
         self.line.path.push(name.clone());
         self.line.arguments.push(name);
         true
@@ -247,6 +259,12 @@ impl Walk<'_> {
     }
 
     fn find_long(&self, name: &str) -> Option<&Arg> {
+        let own = self.find_own_long(name);
+        own.or_else(|| cli::find_global(self.root, name))
+    }
+
+    /// An option that the command itself defines, or has got from the root.
+    fn find_own_long(&self, name: &str) -> Option<&Arg> {
         self.command().get_arguments().find(|option| {
             option.get_long() == Some(name)
                 || option
@@ -457,6 +475,34 @@ mod tests {
             assert_eq!(normalized.arguments.join(" "), line);
             assert!(normalized.notes.is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn global_options_go_to_the_front_where_only_the_root_knows_them() {
+        let deferred = |line: &str| {
+            let line = normalize(split(line), &mut cli::deferred()).unwrap();
+            line.arguments.join(" ")
+        };
+        assert_eq!(
+            deferred("--db a task list -l 3 --format md --fields=total -s done --color never -- x"),
+            "--db a --format md --fields=total --color never task list -l 3 -s done -- x"
+        );
+        assert_eq!(
+            deferred("--format json task --format md list --format json"),
+            "--format json --format md --format json task list"
+        );
+        assert_eq!(
+            deferred("task list -limit 1 -format md"),
+            "--format md task list --limit 1"
+        );
+        assert_eq!(
+            deferred("task add -d--format md"),
+            "task add -d --format md"
+        );
+        assert_eq!(
+            deferred("task add -- --format md"),
+            "task add -- --format md"
+        );
     }
 
     #[test]
