@@ -1,4 +1,4 @@
-//! Says which commit hzl is built from, for `hzl --version`.
+//! Says which commit hzl is built from, for `hzl --version`, and links src/memory.c where it is wanted.
 //!
 //! The commit is that of `HZL_BUILD_COMMIT`, its day that of `SOURCE_DATE_EPOCH`; what is not given there, git is
 //! asked for, if hzl lies in a repository of its own. Where neither knows (an unpacked archive), the version stands
@@ -17,6 +17,29 @@ const SECONDS_PER_DAY: u64 = 86_400;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    name_the_version();
+    replace_memory_functions();
+}
+
+/// Copies and compares by src/memory.c instead of by what musl has for x86-64.
+fn replace_memory_functions() {
+    let source = "src/memory.c";
+    println!("cargo::rerun-if-changed={source}");
+    let target = |what| given(&format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+    if (target("ENV"), target("ARCH")) != ("musl".to_owned(), "x86_64".to_owned()) {
+        return;
+    }
+    let mut compiler = cc::Build::new();
+    compiler.file(source).opt_level(2).flag("-fno-builtin");
+    compiler.flag_if_supported("-fno-tree-loop-distribute-patterns");
+    compiler.compile("hzl_memory");
+    for name in ["memcpy", "memmove", "memcmp", "bcmp"] {
+        println!("cargo::rustc-link-arg-bins=-Wl,--wrap={name}");
+    }
+}
+
+/// Sets `HZL_VERSION`.
+fn name_the_version() {
     println!("cargo::rerun-if-env-changed={COMMIT}");
     println!("cargo::rerun-if-env-changed={DATE}");
     // Asked now: two copies of hzl that are built into one directory share this program.

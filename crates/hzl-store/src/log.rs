@@ -242,11 +242,16 @@ pub(crate) fn stored(event: &Event) -> StoredEvent {
 /// # Errors
 /// Whatever SQLite reports, a constraint that the row breaks included.
 pub fn append_stored(conn: &Connection, event: &StoredEvent) -> Result<i64> {
-    insert(conn, None, event)
+    insert(conn, None, event, sum::of(event))
 }
 
 /// Puts an event and its checksum into a row, or into the next one.
-pub(crate) fn insert(conn: &Connection, row: Option<i64>, event: &StoredEvent) -> Result<i64> {
+pub(crate) fn insert(
+    conn: &Connection,
+    row: Option<i64>,
+    event: &StoredEvent,
+    sum: i64,
+) -> Result<i64> {
     let mut statement = conn
         .prepare_cached(INSERT)
         .on(conn, "append to the event log")?;
@@ -269,7 +274,7 @@ pub(crate) fn insert(conn: &Connection, row: Option<i64>, event: &StoredEvent) -
             event.epoch,
         ])
         .on(conn, "append to the event log")?;
-    sum::write(conn, rowid, sum::of(event))?;
+    sum::write(conn, rowid, sum)?;
     Ok(rowid)
 }
 

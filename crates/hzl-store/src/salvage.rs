@@ -249,7 +249,7 @@ fn build(
     })?;
     let transaction = WriteTransaction::begin(&scratch)?;
     for (rowid, event) in &found.events {
-        log::insert(&scratch, Some(*rowid), event)?;
+        log::insert(&scratch, Some(*rowid), event, sum::of(event))?;
     }
     carry_over(path, &scratch);
     start_anew(&scratch, now, &(birth.new_id)())?;

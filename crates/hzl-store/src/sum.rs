@@ -106,10 +106,8 @@ const WRITE: &str = "
 pub(crate) fn write(conn: &Connection, rowid: i64, sum: i64) -> Result<()> {
     let context = "note the checksum of an event";
     let mut statement = conn.prepare_cached(WRITE).on(conn, context)?;
-    statement
-        .execute(named_params! { ":rowid": rowid, ":sum": sum })
-        .on(conn, context)
-        .map(drop)
+    // In the order of the statement: one of these is written with every event.
+    statement.execute((rowid, sum)).on(conn, context).map(drop)
 }
 
 const FIND: &str = "

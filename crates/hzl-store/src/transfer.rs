@@ -17,6 +17,7 @@ use crate::ledger::Ledger;
 use crate::log::{self, StoredEvent};
 use crate::replica::{CloudCursor, PullBasis};
 use crate::state::{self, Key};
+use crate::sum;
 
 /// Which ledger an export is of, and how far it had pulled.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +39,37 @@ pub struct Transfer {
     pub seq: Option<i64>,
     /// When the cloud received it.
     pub received_at: Option<String>,
+}
+
+/// An event that asks to be taken over, and what can be told of it alone: on any thread, before its turn.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The event.
+    pub transfer: Transfer,
+    checked: std::result::Result<Checked, &'static str>,
+}
+
+/// What is known of an event that can be one.
+#[derive(Clone, Copy, Debug)]
+struct Checked {
+    written: Timestamp,
+    sum: i64,
+}
+
+impl Candidate {
+    /// Checks an event.
+    pub fn of(transfer: Transfer) -> Self {
+        let event = &transfer.event;
+        let checked = match (log::unacceptable(event), Timestamp::parse(&event.timestamp)) {
+            (Some(reason), _) => Err(reason),
+            (None, None) => Err("its timestamp is not a time"),
+            (None, Some(written)) => Ok(Checked {
+                written,
+                sum: sum::of(event),
+            }),
+        };
+        Self { transfer, checked }
+    }
 }
 
 /// What an export consists of, in this order: one origin, then the events.
@@ -78,7 +110,7 @@ pub trait Source {
     ///
     /// # Errors
     /// Why there is no next one; nothing is imported then.
-    fn next(&mut self) -> std::result::Result<Option<Transfer>, Self::Error>;
+    fn next(&mut self) -> std::result::Result<Option<Candidate>, Self::Error>;
 
     /// Hears that the event given last was not taken.
     fn refused(&mut self, transfer: &Transfer, reason: Refused);
@@ -182,9 +214,9 @@ impl Ledger {
                 ..Imported::default()
             },
         };
-        while let Some(transfer) = source.next()? {
-            if let Some(reason) = importer.take(&transfer)? {
-                source.refused(&transfer, reason);
+        while let Some(candidate) = source.next()? {
+            if let Some(reason) = importer.take(&candidate)? {
+                source.refused(&candidate.transfer, reason);
             }
         }
         let (done, clock_ms) = (importer.done, importer.clock_ms);
@@ -281,19 +313,18 @@ const RESENT: &str = "
 
 impl Importer<'_> {
     /// Takes one event over; the reason if it cannot be.
-    fn take(&mut self, transfer: &Transfer) -> Result<Option<Refused>> {
-        let event = &transfer.event;
-        if let Some(reason) = log::unacceptable(event) {
-            return Ok(Some(Refused::Unacceptable(reason)));
-        }
-        let Some(written) = Timestamp::parse(&event.timestamp) else {
-            return Ok(Some(Refused::Unacceptable("its timestamp is not a time")));
+    fn take(&mut self, candidate: &Candidate) -> Result<Option<Refused>> {
+        let transfer = &candidate.transfer;
+        let (written, mut sum) = match candidate.checked {
+            Ok(Checked { written, sum }) => (written, sum),
+            Err(reason) => return Ok(Some(Refused::Unacceptable(reason))),
         };
-        let mut event = Cow::Borrowed(event);
+        let mut event = Cow::Borrowed(&transfer.event);
         if self.forget_basis && event.basis_seq.is_some() {
             event.to_mut().basis_seq = Some(0);
+            sum = sum::of(&event);
         }
-        match log::append_stored(self.log, &event) {
+        match log::insert(self.log, None, &event, sum) {
             Ok(rowid) => {
                 self.put(rowid, transfer)?;
                 self.see(transfer, written);

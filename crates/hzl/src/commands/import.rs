@@ -7,7 +7,12 @@ use std::io::BufReader;
 use std::io::Seek as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::mpsc;
+use std::thread;
 
+use hzl_store::transfer::Candidate;
 use hzl_store::transfer::Refused;
 use hzl_store::transfer::Source;
 use hzl_store::transfer::Transfer;
@@ -79,29 +84,88 @@ pub(crate) fn run(args: &Args, ctx: &mut Context) -> Result<(), CommandError> {
     };
     let mut ledger = ctx.ledger(purpose)?;
     let origin = reader.origin.clone();
-    let mut lines = Lines {
-        reader,
-        path: &path,
-        skip_invalid: args.skip_invalid,
-        invalid: vec![],
-        invalid_count: 0,
-    };
-    let imported = ctx.write(&mut ledger, |ledger| {
-        ledger.import(origin.as_ref(), args.dry_run, &mut lines)
+    let done = read_ahead(reader, |read| {
+        let mut lines = Lines {
+            read,
+            line: 0,
+            path: &path,
+            skip_invalid: args.skip_invalid,
+            invalid: vec![],
+            invalid_count: 0,
+        };
+        let imported = ctx.write(&mut ledger, |ledger| {
+            ledger.import(origin.as_ref(), args.dry_run, &mut lines)
+        })?;
+        Ok::<_, CommandError>(Done {
+            imported: imported.imported,
+            skipped: imported.skipped,
+            errors: lines.invalid_count,
+            invalid: lines.invalid,
+            became_replica: imported.became_replica,
+            dry_run: args.dry_run,
+        })
     })?;
-    ctx.output.answer(&Done {
-        imported: imported.imported,
-        skipped: imported.skipped,
-        errors: lines.invalid_count,
-        invalid: lines.invalid,
-        became_replica: imported.became_replica,
-        dry_run: args.dry_run,
+    ctx.output.answer(&done)
+}
+
+/// A line by its number, and the event in it or what is wrong with it.
+type Line = (u64, Result<Candidate, BadLine>);
+/// Lines as they are read, until reading fails or the file ends.
+type Read<'a> = dyn Iterator<Item = Result<Line, ReadError>> + 'a;
+
+/// How many lines are handed over at once, and how many bytes of data, but for the last line's.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 256 * 1024;
+/// Batches that wait to be imported.
+const WAITING: usize = 4;
+
+/// Lets `work` have the lines of a file, which a second thread reads, parses and checks beside it. Where no thread
+/// is to be had, each is read when its turn comes.
+fn read_ahead<R: BufRead + Send, T>(reader: Reader<R>, work: impl FnOnce(&mut Read<'_>) -> T) -> T {
+    let reader = Mutex::new(reader);
+    let lock = || reader.lock().unwrap_or_else(PoisonError::into_inner);
+    thread::scope(|scope| {
+        let (sender, batches) = mpsc::sync_channel(WAITING);
+        let read = move || {
+            let mut reader = lock();
+            // It is over when nobody wants any more, too.
+            while let Some(batch) = next_batch(&mut reader)
+                && sender.send(batch).is_ok()
+            {}
+        };
+        match thread::Builder::new().spawn_scoped(scope, read) {
+            Ok(_) => work(&mut batches.into_iter().flatten()),
+            Err(_) => {
+                let mut reader = lock();
+                work(&mut std::iter::from_fn(|| next_line(&mut reader)))
+            }
+        }
     })
 }
 
+fn next_batch<R: BufRead>(reader: &mut Reader<R>) -> Option<Vec<Result<Line, ReadError>>> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut bytes = 0;
+    while batch.len() < BATCH && bytes < BATCH_BYTES {
+        let Some(line) = next_line(reader) else { break };
+        if let Ok((_, Ok(candidate))) = &line {
+            bytes += candidate.transfer.event.data.len();
+        }
+        batch.push(line);
+    }
+    (!batch.is_empty()).then_some(batch)
+}
+
+fn next_line<R: BufRead>(reader: &mut Reader<R>) -> Option<Result<Line, ReadError>> {
+    let next = reader.next().transpose()?;
+    Some(next.map(|found| (reader.line, found.map(Candidate::of))))
+}
+
 /// The events of a file, and the lines that are none.
-struct Lines<'a, R> {
-    reader: Reader<R>,
+struct Lines<'a, 'r> {
+    read: &'a mut Read<'r>,
+    /// The one given last.
+    line: u64,
     path: &'a Path,
     skip_invalid: bool,
     /// The first of them.
@@ -109,15 +173,18 @@ struct Lines<'a, R> {
     invalid_count: u64,
 }
 
-impl<R: BufRead> Source for Lines<'_, R> {
+impl Source for Lines<'_, '_> {
     type Error = CommandError;
 
-    fn next(&mut self) -> Result<Option<Transfer>, CommandError> {
+    fn next(&mut self) -> Result<Option<Candidate>, CommandError> {
         loop {
-            let next = self.reader.next();
+            let next = self.read.next().transpose();
             match next.map_err(|error| unusable(self.path, error))? {
-                Some(Ok(transfer)) => return Ok(Some(transfer)),
-                Some(Err(bad)) => self.add(bad),
+                Some((line, Ok(candidate))) => {
+                    self.line = line;
+                    return Ok(Some(candidate));
+                }
+                Some((_, Err(bad))) => self.add(bad),
                 None if self.invalid_count > 0 && !self.skip_invalid => return Err(self.failure()),
                 None => return Ok(None),
             }
@@ -132,12 +199,12 @@ impl<R: BufRead> Source for Lines<'_, R> {
                 format!("event {event_id} is here already, with another content")
             }
         };
-        let line = self.reader.line;
+        let line = self.line;
         self.add(BadLine { line, reason });
     }
 }
 
-impl<R> Lines<'_, R> {
+impl Lines<'_, '_> {
     fn add(&mut self, bad: BadLine) {
         self.invalid_count += 1;
         if self.invalid.len() < LISTED {
@@ -244,5 +311,71 @@ impl Answer for Done {
         for bad in &self.invalid {
             md.warning(&format!("line {}: {}", bad.line, bad.reason));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(lines: usize, data_bytes: usize) -> String {
+        let event = |n: usize| {
+            let padding = "x".repeat(data_bytes);
+            format!(
+                r#"{{"event_id":"E{n}","task_id":"T","type":"comment_added","data":{{"text":"{padding}"}},"timestamp":"2026-01-01T00:00:00.000Z"}}"#
+            )
+        };
+        let line = |n| match n % 300 {
+            299 => "nonsense\n".to_owned(),
+            _ => event(n) + "\n",
+        };
+        (0..lines).map(line).collect()
+    }
+
+    fn shown(line: &Result<Line, ReadError>) -> String {
+        match line {
+            Ok((number, Ok(candidate))) => {
+                format!("{number} {}", candidate.transfer.event.event_id)
+            }
+            Ok((number, Err(bad))) => format!("{number} {}", bad.line),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn lines_that_are_read_ahead_are_those_of_the_file() {
+        let text = text(3 * BATCH + 7, 10);
+        let mut reader = Reader::new(text.as_bytes()).unwrap();
+        let mut expected = vec![];
+        while let Some(line) = next_line(&mut reader) {
+            expected.push(shown(&line));
+        }
+        assert_eq!(
+            (expected.len(), &*expected[299]),
+            (3 * BATCH + 7, "300 300")
+        );
+        let reader = Reader::new(text.as_bytes()).unwrap();
+        let read = read_ahead(reader, |read| {
+            read.map(|line| shown(&line)).collect::<Vec<_>>()
+        });
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn whoever_wants_no_more_lines_does_not_wait_for_the_rest() {
+        let text = text(100 * BATCH, 10);
+        let reader = Reader::new(text.as_bytes()).unwrap();
+        let first = read_ahead(reader, |read| read.next().map(|line| shown(&line)));
+        assert_eq!(first.as_deref(), Some("1 E0"));
+    }
+
+    #[test]
+    fn long_lines_wait_in_small_numbers() {
+        let text = text(10, BATCH_BYTES / 3);
+        let mut reader = Reader::new(text.as_bytes()).unwrap();
+        let sizes: Vec<usize> = std::iter::from_fn(|| next_batch(&mut reader))
+            .map(|batch| batch.len())
+            .collect();
+        assert_eq!(sizes, [3, 3, 3, 1]);
     }
 }

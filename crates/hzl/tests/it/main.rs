@@ -23,6 +23,8 @@ mod init;
 mod large_store;
 mod lifecycle;
 mod lists;
+#[cfg(target_arch = "x86_64")]
+mod memory;
 mod moves;
 mod notes;
 mod ownership;

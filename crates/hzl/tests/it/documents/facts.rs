@@ -493,3 +493,35 @@ fn every_page_is_in_the_index() {
         );
     }
 }
+
+// ---- code spans
+
+/// Returns the first lines of the paragraphs in which a backtick opens what no other closes.
+fn open_spans(page: &str) -> Vec<&str> {
+    let mut in_fence = false;
+    let prose = page.lines().map(|line| {
+        let is_mark = line.trim_start().starts_with("```");
+        in_fence ^= is_mark;
+        if in_fence || is_mark { "" } else { line }
+    });
+    let lines: Vec<&str> = prose.collect();
+    let paragraphs = lines.split(|line| line.trim().is_empty());
+    let open = paragraphs.filter(|lines| {
+        lines
+            .iter()
+            .map(|line| line.matches('`').count())
+            .sum::<usize>()
+            % 2
+            == 1
+    });
+    open.map(|lines| lines[0]).collect()
+}
+
+#[test]
+fn every_code_span_ends_in_its_paragraph() {
+    assert_eq!(open_spans("a `b\nc`\n\nd` e\n\n```\n`\n```\n"), ["d` e"]);
+    for (name, path) in pages() {
+        let page = fs::read_to_string(&path).expect("a page can be read");
+        assert_eq!(open_spans(&page), Vec::<&str>::new(), "{name}");
+    }
+}

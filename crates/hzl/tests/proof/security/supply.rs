@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -163,10 +164,35 @@ fn there_is_no_unsafe_code_and_no_updating_of_itself() {
     assert_eq!(starts.len(), 1, "it starts one program");
     assert!(script.contains("Command::new(\"git\")"), "which is git");
     assert!(!script.contains("fs::"), "and writes nothing");
+    assert_eq!(script.matches("cc::Build").count(), 1, "it compiles once");
+    assert_eq!(
+        c_files(&root().join("crates")),
+        ["clock.c", "memory.c", "memory_check.c"],
+        "which is memory.c: the others are of tests"
+    );
     let run = crate::home().hzl(&["--help"]);
     let updates = ["update", "upgrade", "self-update"].map(|word| format!("\n  {word} "));
     assert!(
         updates.iter().all(|word| !run.stdout.contains(word)),
         "{run}"
     );
+}
+
+/// The files below a directory that are C, by name.
+fn c_files(directory: &Path) -> Vec<String> {
+    let mut found = vec![];
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(c_files(&path));
+        } else if path
+            .extension()
+            .is_some_and(|kind| kind == "c" || kind == "h")
+        {
+            let name = path.file_name().unwrap_or_default();
+            found.push(name.to_string_lossy().into_owned());
+        }
+    }
+    found.sort();
+    found
 }
