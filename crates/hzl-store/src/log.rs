@@ -315,6 +315,8 @@ fn json_depth(text: &str) -> usize {
     deepest
 }
 
+// Rows come in the order of an index, and are put into that of their places here: SQLite would copy each row to sort.
+
 /// The columns of an event at its place; every reader of [`read_placed`] selects these, in this order.
 macro_rules! placed_columns {
     () => {
@@ -322,13 +324,6 @@ macro_rules! placed_columns {
        e.session_id, e.correlation_id, e.causation_id, e.timestamp, e.basis_seq, e.epoch,
        s.cloud_seq, r.ord, coalesce(s.received_at, r.received_at),
        coalesce(s.device_id, r.device_id)"
-    };
-}
-
-/// Settled first by sequence, then what a rewind made tail again, then the tail by row id.
-macro_rules! in_order {
-    () => {
-        "s.cloud_seq is null, s.cloud_seq, r.ord is null, r.ord, e.id"
     };
 }
 
@@ -340,8 +335,7 @@ const TASK_EVENTS: &str = concat!(
       left join event_sync s on s.event_rowid = e.id
       left join event_resent r on r.event_rowid = e.id
      where e.task_id = :task_id
-     order by ",
-    in_order!()
+     order by e.id"
 );
 
 const ALL_EVENTS: &str = concat!(
@@ -352,8 +346,7 @@ const ALL_EVENTS: &str = concat!(
       left join event_sync s on s.event_rowid = e.id
       left join event_resent r on r.event_rowid = e.id
      where e.task_id <> '__project__'
-     order by e.task_id, ",
-    in_order!()
+     order by e.task_id, e.id"
 );
 
 const EVENTS_AFTER: &str = concat!(
@@ -384,8 +377,15 @@ pub fn list_task_events(
             read_placed(row, device)
         })
         .on(conn, "read the events of a task")?;
-    rows.collect::<rusqlite::Result<_>>()
-        .on(conn, "read the events of a task")
+    let mut events: Vec<PlacedEvent> = rows
+        .collect::<rusqlite::Result<_>>()
+        .on(conn, "read the events of a task")?;
+    put_in_order(&mut events);
+    Ok(events)
+}
+
+fn put_in_order(events: &mut [PlacedEvent]) {
+    events.sort_unstable_by_key(|placed| placed.position);
 }
 
 /// Reads the project events, in order.
@@ -431,13 +431,17 @@ pub fn for_each_task(
         .on(conn, "read the event log")?;
     let mut rows = statement.query([]).on(conn, "read the event log")?;
     let mut group: Vec<PlacedEvent> = vec![];
+    let mut fold = |group: &mut Vec<PlacedEvent>| {
+        put_in_order(group);
+        fold(group)
+    };
     while let Some(row) = rows.next().on(conn, "read the event log")? {
         let placed = read_placed(row, device).on(conn, "read the event log")?;
         if group
             .first()
             .is_some_and(|first| first.event.task_id != placed.event.task_id)
         {
-            if fold(&group)?.is_break() {
+            if fold(&mut group)?.is_break() {
                 return Ok(());
             }
             group.clear();
@@ -447,7 +451,7 @@ pub fn for_each_task(
     if group.is_empty() {
         Ok(())
     } else {
-        fold(&group).map(drop)
+        fold(&mut group).map(drop)
     }
 }
 
@@ -589,4 +593,19 @@ pub(crate) fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
             .get::<_, Option<i64>>(13)?
             .map(|epoch| u32::try_from(epoch).unwrap_or(0)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::events::plan;
+
+    #[test]
+    fn events_of_tasks_come_in_the_order_of_an_index() {
+        for sql in [TASK_EVENTS, ALL_EVENTS] {
+            let plan = plan(sql);
+            assert!(plan.contains("idx_events_task_id_id"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }
