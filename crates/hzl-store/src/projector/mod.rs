@@ -151,10 +151,11 @@ impl<'conn> Projector<'conn> {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn finish(mut self, cursor: &Cursor) -> Result<()> {
-        self.restore_indexes()?;
         if self.fresh {
+            // Before there are indexes that each change would have to be written into.
             self.settle_all_parents()?;
             self.settle_all_edges()?;
+            self.restore_indexes()?;
         } else {
             self.settle_parents()?;
             self.settle_edges()?;
