@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, named_params};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, OnConnection as _, Result};
@@ -95,19 +95,29 @@ fn of_row(row: &Row<'_>) -> rusqlite::Result<i64> {
         .into_iter()))
 }
 
+const NOTE: &str = "note the checksum of an event";
+
 const WRITE: &str = "
     insert into event_sum (event_rowid, sum) values (:rowid, :sum)
     on conflict (event_rowid) do update set sum = excluded.sum";
 
-/// Notes the sum of an event, in the transaction that writes it.
-///
-/// # Errors
-/// Whatever SQLite reports.
-pub(crate) fn write(conn: &Connection, rowid: i64, sum: i64) -> Result<()> {
-    let context = "note the checksum of an event";
-    let mut statement = conn.prepare_cached(WRITE).on(conn, context)?;
-    // In the order of the statement: one of these is written with every event.
-    statement.execute((rowid, sum)).on(conn, context).map(drop)
+/// Notes the sums of events, in the transaction that writes them.
+pub(crate) struct Writer<'conn> {
+    conn: &'conn Connection,
+    statement: CachedStatement<'conn>,
+}
+
+impl<'conn> Writer<'conn> {
+    pub(crate) fn new(conn: &'conn Connection) -> Result<Self> {
+        let statement = conn.prepare_cached(WRITE).on(conn, NOTE)?;
+        Ok(Self { conn, statement })
+    }
+
+    pub(crate) fn write(&mut self, rowid: i64, sum: i64) -> Result<()> {
+        // In the order of the statement.
+        let written = self.statement.execute((rowid, sum));
+        written.on(self.conn, NOTE).map(drop)
+    }
 }
 
 const FIND: &str = "

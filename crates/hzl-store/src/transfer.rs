@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use crate::catch_up::ReadTransaction;
 use crate::error::{Error, OnConnection as _, Result};
 use crate::ledger::Ledger;
-use crate::log::{self, StoredEvent};
+use crate::log::{self, Appender, StoredEvent};
 use crate::replica::{CloudCursor, PullBasis};
 use crate::state::{self, Key};
 use crate::sum;
@@ -203,6 +203,7 @@ impl Ledger {
         let log = self.files.write_log()?;
         let mut importer = Importer {
             log: &log,
+            appender: Appender::new(&log)?,
             place,
             // Sequences of another cloud mean nothing here: then nobody has seen anybody's events.
             forget_basis: !same_ledger && place == Place::Resent,
@@ -220,6 +221,7 @@ impl Ledger {
             }
         }
         let (done, clock_ms) = (importer.done, importer.clock_ms);
+        drop(importer);
         if dry_run {
             log.roll_back()?;
             return Ok(done);
@@ -289,6 +291,7 @@ fn become_replica(log: &Connection, origin: &Origin) -> Result<()> {
 
 struct Importer<'a> {
     log: &'a Connection,
+    appender: Appender<'a>,
     place: Place,
     forget_basis: bool,
     /// Place of the last event that was put before the tail.
@@ -324,7 +327,7 @@ impl Importer<'_> {
             event.to_mut().basis_seq = Some(0);
             sum = sum::of(&event);
         }
-        match log::insert(self.log, None, &event, sum) {
+        match self.appender.put(None, &event, sum) {
             Ok(rowid) => {
                 self.put(rowid, transfer)?;
                 self.see(transfer, written);

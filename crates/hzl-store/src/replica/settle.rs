@@ -343,7 +343,7 @@ fn reissue(log: &Connection, mine: &StoredEvent, new_id: &str, now: Timestamp) -
         event_id: EventId::new(new_id),
         ..mine.clone()
     };
-    sum::write(log, mine.rowid, sum::of(&renamed))?;
+    sum::Writer::new(log)?.write(mine.rowid, sum::of(&renamed))?;
     // Listed under a row id of its own: the event itself goes on.
     let reason = "its id was taken by another event; it was sent again under a new id";
     set_aside(log, i64::MIN + mine.rowid, &mine.event_id, reason, now)
