@@ -1,6 +1,8 @@
 //! A home directory on the disk that is measured, and hzl in it.
 
 use std::fs;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -49,6 +51,15 @@ impl Machine {
             copied.expect("cp starts").success(),
             "a store cannot be copied"
         );
+    }
+
+    /// Reads its files, so that they are in memory as those of a copy are.
+    pub(crate) fn read_through(&self) {
+        for entry in fs::read_dir(self.store()).expect("a store is there") {
+            let path = entry.expect("an entry").path();
+            let mut file = File::open(path).expect("a file of a store opens");
+            io::copy(&mut file, &mut io::sink()).expect("it can be read");
+        }
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

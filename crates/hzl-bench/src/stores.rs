@@ -168,6 +168,7 @@ impl Bench {
         let stored = self.imported(tasks, shape);
         // A store this large is used where it is: what a run adds to it is next to nothing.
         if tasks > 200_000 {
+            stored.read_through();
             stored.json(&["task", "list", "--limit", "1"]);
             return stored;
         }
