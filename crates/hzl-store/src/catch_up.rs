@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::thread;
 
 use hzl_core::event::PlacedEvent;
 use hzl_core::fold::{FoldContext, TaskFold};
@@ -17,7 +18,7 @@ use hzl_core::time::Timestamp;
 use rusqlite::{Connection, named_params};
 
 use crate::error::{OnConnection as _, Result};
-use crate::folded::{Folded, fold_beside};
+use crate::folded::{Beside, Folded};
 use crate::log;
 use crate::loss;
 use crate::projector::{self, Cursor, Mode, Projector, are_plain, find_cursor, find_task};
@@ -411,27 +412,32 @@ fn refold(
 
 fn fold_everything(events: &Connection, cache: &Connection, state: &SyncState) -> Result<()> {
     let projects = load_projects(events, state)?;
-    let mut projector = Projector::new(cache)?;
-    projector.clear()?;
-    let cursor = end_cursor(events, state)?;
-    let is_large = cursor.rowid > LARGE_FROM_EVENTS;
-    if is_large {
-        projector.set_indexes_aside()?;
-    }
-    projector.store_projects(&projects)?;
     let context = FoldContext {
         projects: &projects,
         rewind_points: &state.rewind_points,
     };
-    let mut store = |folded: &Folded| projector.store_task(folded, Mode::Fresh, &projects);
-    if !is_large || !fold_beside(events, state, context, &mut store)? {
-        log::for_each_task(events, &state.device, |placed| {
-            let folded = Folded::of(placed, context);
-            folded.iter().try_for_each(&mut store)?;
-            Ok(ControlFlow::Continue(()))
-        })?;
-    }
-    projector.finish(&cursor)
+    let cursor = end_cursor(events, state)?;
+    let is_large = cursor.rowid > LARGE_FROM_EVENTS;
+    thread::scope(|scope| {
+        // It begins while the projections are emptied here.
+        let beside = is_large.then(|| Beside::start(scope, events, state, context));
+        let mut projector = Projector::new(cache)?;
+        projector.clear()?;
+        if is_large {
+            projector.set_indexes_aside()?;
+        }
+        projector.store_projects(&projects)?;
+        let mut store = |folded: &Folded| projector.store_task(folded, Mode::Fresh, &projects);
+        match beside.flatten() {
+            Some(beside) => beside.for_each(store)?,
+            None => log::for_each_task(events, &state.device, |placed| {
+                let folded = Folded::of(placed, context);
+                folded.iter().try_for_each(&mut store)?;
+                Ok(ControlFlow::Continue(()))
+            })?,
+        }
+        projector.finish(&cursor)
+    })
 }
 
 /// The projects' timeline, from the log: project events are few.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use hzl_core::event::PlacedEvent;
 use hzl_core::fold::{FoldContext, TaskFold};
@@ -14,7 +14,7 @@ use crate::busy;
 use crate::connect::{connect_to_read, keep_pages};
 use crate::error::Result;
 use crate::log;
-use crate::projector::Contents;
+use crate::projector::{Contents, NoteContents};
 use crate::state::SyncState;
 
 /// What a fold made of a task, and what of it does not depend on what is stored already.
@@ -25,16 +25,20 @@ pub struct Folded {
     pub fold: TaskFold,
     /// What is stored of its state; `None`: there is no such task.
     pub(crate) contents: Option<Contents>,
+    /// What is stored of its notes.
+    pub(crate) notes: NoteContents,
 }
 
 impl Folded {
     /// Prepares what a fold made of a task.
     pub fn new(task_id: TaskId, fold: TaskFold) -> Self {
         let contents = fold.task.as_ref().map(Contents::of);
+        let notes = NoteContents::of(&fold);
         Self {
             task_id,
             fold,
             contents,
+            notes,
         }
     }
 
@@ -55,36 +59,49 @@ const BATCH: usize = 128;
 /// Batches that wait to be stored.
 const WAITING: usize = 4;
 
-/// Folds all tasks of a log on a second thread, which reads it through a connection of its own, and gives them to
-/// `store` here. Returns whether that could be done: there may be no such thread or connection, and it may see another
-/// log than this connection, which may be in the middle of a transaction. `store` has not been called then.
-///
-/// # Errors
-/// Whatever SQLite or `store` reports.
-pub(crate) fn fold_beside(
-    log: &Connection,
-    state: &SyncState,
-    context: FoldContext<'_>,
-    mut store: impl FnMut(&Folded) -> Result<()>,
-) -> Result<bool> {
-    let Some(beside) = same_log_beside(log, state) else {
-        return Ok(false);
-    };
-    thread::scope(|scope| {
+/// All tasks of a log, while a second thread folds them, which reads it through a connection of its own.
+pub(crate) struct Beside<'scope> {
+    worker: ScopedJoinHandle<'scope, Result<()>>,
+    folded: mpsc::Receiver<Vec<Folded>>,
+    stored: mpsc::Sender<Vec<Folded>>,
+}
+
+impl<'scope> Beside<'scope> {
+    /// Begins to fold. `None`: there may be no such thread or connection, and it may see another log than this
+    /// connection, which may be in the middle of a transaction.
+    pub(crate) fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        log: &Connection,
+        state: &'env SyncState,
+        context: FoldContext<'env>,
+    ) -> Option<Self> {
+        let beside = same_log_beside(log, state)?;
         let (sender, folded) = mpsc::sync_channel(WAITING);
-        let work = move || fold_all(&beside, state, context, &sender);
-        let Ok(worker) = thread::Builder::new().spawn_scoped(scope, work) else {
-            return Ok(false);
-        };
-        for batch in folded {
-            let batch: Vec<Folded> = batch;
+        let (stored, returned) = mpsc::channel();
+        let work = move || fold_all(&beside, state, context, &sender, &returned);
+        let worker = thread::Builder::new().spawn_scoped(scope, work).ok()?;
+        Some(Self {
+            worker,
+            folded,
+            stored,
+        })
+    }
+
+    /// Gives the tasks to `store`, here.
+    ///
+    /// # Errors
+    /// Whatever SQLite or `store` reports.
+    pub(crate) fn for_each(self, mut store: impl FnMut(&Folded) -> Result<()>) -> Result<()> {
+        for batch in self.folded {
             batch.iter().try_for_each(&mut store)?;
+            // What was made there is freed there, sooner than here. If it has ended, it is freed here.
+            drop(self.stored.send(batch));
         }
-        match worker.join() {
-            Ok(done) => done.map(|()| true),
+        match self.worker.join() {
+            Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),
         }
-    })
+    }
 }
 
 /// Ends early when nobody receives any more.
@@ -93,6 +110,7 @@ fn fold_all(
     state: &SyncState,
     context: FoldContext<'_>,
     sender: &mpsc::SyncSender<Vec<Folded>>,
+    returned: &mpsc::Receiver<Vec<Folded>>,
 ) -> Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
     log::for_each_task(log, &state.device, |placed| {
@@ -101,6 +119,7 @@ fn fold_all(
             return Ok(ControlFlow::Continue(()));
         }
         let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+        returned.try_iter().for_each(drop);
         Ok(match sender.send(full) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -166,7 +185,10 @@ mod tests {
             projects: &projects,
             rewind_points: &[],
         };
-        fold_beside(log, &state, context, store)
+        thread::scope(|scope| match Beside::start(scope, log, &state, context) {
+            Some(beside) => beside.for_each(store).map(|()| true),
+            None => Ok(false),
+        })
     }
 
     #[test]

@@ -26,6 +26,7 @@ use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 pub(crate) use self::ids::has_odd_ids;
+pub(crate) use self::notes::NoteContents;
 pub(crate) use self::projects::{are_plain, find_plain};
 pub(crate) use self::task::{Contents, json_column, read_task, task_columns};
 pub use self::task::{StoredTask, find_task};
@@ -130,12 +131,7 @@ impl<'conn> Projector<'conn> {
         }
         self.write_task(folded, mode, projects)?;
         self.write_edges(task_id, fold.task.as_ref(), mode)?;
-        for comment in &fold.comments {
-            self.add_comment(task_id, comment)?;
-        }
-        for checkpoint in &fold.checkpoints {
-            self.add_checkpoint(task_id, checkpoint)?;
-        }
+        self.add_notes(folded)?;
         // A new row was stored with their number.
         if !fold.checkpoints.is_empty() && mode != Mode::Fresh {
             self.count_checkpoints(task_id, folded.checkpoints())?;

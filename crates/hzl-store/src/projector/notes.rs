@@ -1,6 +1,6 @@
 //! Comments and checkpoints: only added, except when a task is folded anew.
 
-use hzl_core::fold::{Checkpoint, Comment};
+use hzl_core::fold::{Checkpoint, Comment, TaskFold};
 use hzl_core::ids::TaskId;
 use rusqlite::{Row, named_params, params};
 use serde_json::Value;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Projector;
 use crate::digest::StateSum;
 use crate::error::{OnConnection as _, Result};
+use crate::folded::Folded;
 
 const ADD_COMMENT: &str = "
     insert into p_comments (task_id, at, event_id, author, agent_id, text)
@@ -30,8 +31,58 @@ const RESET_CHECKPOINTS: &str = "
     update p_tasks set checkpoint_count = 0
      where task_id = :task_id and checkpoint_count <> 0";
 
+/// What the notes of a fold hold that has to be worked out first.
+pub(crate) struct NoteContents {
+    /// What each checkpoint holds, as JSON.
+    checkpoints: Vec<String>,
+    /// All notes.
+    sum: StateSum,
+}
+
+impl NoteContents {
+    pub(crate) fn of(fold: &TaskFold) -> Self {
+        let data = |checkpoint: &Checkpoint| Value::Object(checkpoint.data.clone()).to_string();
+        let checkpoints: Vec<String> = fold.checkpoints.iter().map(data).collect();
+        let mut sum = StateSum::default();
+        for Comment {
+            event_id,
+            at,
+            author,
+            text,
+            ..
+        } in &fold.comments
+        {
+            let author = author.as_deref();
+            sum.add(comment_sum(event_id.as_str(), at.millis(), author, text));
+        }
+        for (checkpoint, data) in fold.checkpoints.iter().zip(&checkpoints) {
+            let (event_id, at) = (checkpoint.event_id.as_str(), checkpoint.at.millis());
+            sum.add(checkpoint_sum(event_id, at, &checkpoint.name, data));
+        }
+        Self { checkpoints, sum }
+    }
+}
+
 impl Projector<'_> {
-    pub(super) fn add_comment(&mut self, task_id: &TaskId, comment: &Comment) -> Result<()> {
+    /// Stores the notes that a fold has found.
+    pub(super) fn add_notes(&mut self, folded: &Folded) -> Result<()> {
+        let Folded {
+            task_id,
+            fold,
+            notes,
+            ..
+        } = folded;
+        for comment in &fold.comments {
+            self.add_comment(task_id, comment)?;
+        }
+        for (checkpoint, data) in fold.checkpoints.iter().zip(&notes.checkpoints) {
+            self.add_checkpoint(task_id, checkpoint, data)?;
+        }
+        self.sum.add(notes.sum);
+        Ok(())
+    }
+
+    fn add_comment(&self, task_id: &TaskId, comment: &Comment) -> Result<()> {
         let mut statement = self
             .conn
             .prepare_cached(ADD_COMMENT)
@@ -46,23 +97,11 @@ impl Projector<'_> {
                 comment.agent_id,
                 comment.text,
             ])
-            .on(self.conn, "store a comment")?;
-        let (event_id, at) = (comment.event_id.as_str(), comment.at.millis());
-        self.sum.add(comment_sum(
-            event_id,
-            at,
-            comment.author.as_deref(),
-            &comment.text,
-        ));
-        Ok(())
+            .on(self.conn, "store a comment")
+            .map(drop)
     }
 
-    pub(super) fn add_checkpoint(
-        &mut self,
-        task_id: &TaskId,
-        checkpoint: &Checkpoint,
-    ) -> Result<()> {
-        let data = Value::Object(checkpoint.data.clone()).to_string();
+    fn add_checkpoint(&self, task_id: &TaskId, checkpoint: &Checkpoint, data: &str) -> Result<()> {
         let mut statement = self
             .conn
             .prepare_cached(ADD_CHECKPOINT)
@@ -77,11 +116,8 @@ impl Projector<'_> {
                 checkpoint.name,
                 data,
             ])
-            .on(self.conn, "store a checkpoint")?;
-        let (event_id, at) = (checkpoint.event_id.as_str(), checkpoint.at.millis());
-        self.sum
-            .add(checkpoint_sum(event_id, at, &checkpoint.name, &data));
-        Ok(())
+            .on(self.conn, "store a checkpoint")
+            .map(drop)
     }
 
     /// Counts checkpoints that were added to a task.

@@ -7,7 +7,7 @@ use hzl_core::stamp::Stamp;
 use hzl_core::task::{Memory, Status, Task};
 use hzl_core::time::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -120,38 +120,51 @@ pub(crate) fn json_column<T: DeserializeOwned>(
     })
 }
 
-macro_rules! insert {
-    () => {
-        "    insert into p_tasks
-      (task_id, title, project, project_identity, status, parent_raw, description, links, tags,
-       priority, due_at, due_at_ms, metadata, stale_after_minutes, claimed_at, agent, route,
-       progress, lease_until, terminal_at, created_at, updated_at, claim_id, memory, digest,
-       checkpoint_count)
+const INSERT: &str = "
+    insert into p_tasks
+      (project, project_identity, status, parent_raw, priority, due_at, due_at_ms, agent, route,
+       created_at,
+       title, description, links, tags, metadata, stale_after_minutes, claimed_at, progress,
+       lease_until, terminal_at, updated_at, claim_id, memory, digest,
+       task_id, checkpoint_count)
     values
-      (:task_id, :title, :project, :project_identity, :status, :parent_raw, :description, :links,
-       :tags, :priority, :due_at, :due_at_ms, :metadata, :stale_after_minutes, :claimed_at, :agent,
-       :route, :progress, :lease_until, :terminal_at, :created_at, :updated_at,
-       :claim_id, :memory, :digest, :checkpoint_count)"
+      (:project, :project_identity, :status, :parent_raw, :priority, :due_at, :due_at_ms, :agent,
+       :route, :created_at,
+       :title, :description, :links, :tags, :metadata, :stale_after_minutes, :claimed_at, :progress,
+       :lease_until, :terminal_at, :updated_at, :claim_id, :memory, :digest,
+       :task_id, :checkpoint_count)";
+
+macro_rules! set_unindexed {
+    () => {
+        "title = :title, description = :description, links = :links, tags = :tags,
+       metadata = :metadata, stale_after_minutes = :stale_after_minutes, claimed_at = :claimed_at,
+       progress = :progress, lease_until = :lease_until, terminal_at = :terminal_at,
+       updated_at = :updated_at, claim_id = :claim_id, memory = :memory, digest = :digest
+     where task_id = :task_id"
     };
 }
 
-const INSERT: &str = insert!();
-
-const UPSERT: &str = concat!(
-    insert!(),
+const UPDATE: &str = concat!(
     "
-    on conflict (task_id) do update set
-       title = excluded.title, project = excluded.project,
-       project_identity = excluded.project_identity, status = excluded.status,
-       parent_raw = excluded.parent_raw, description = excluded.description,
-       links = excluded.links, tags = excluded.tags, priority = excluded.priority,
-       due_at = excluded.due_at, due_at_ms = excluded.due_at_ms, metadata = excluded.metadata,
-       stale_after_minutes = excluded.stale_after_minutes, claimed_at = excluded.claimed_at,
-       agent = excluded.agent, route = excluded.route, progress = excluded.progress,
-       lease_until = excluded.lease_until, terminal_at = excluded.terminal_at,
-       created_at = excluded.created_at, updated_at = excluded.updated_at,
-       claim_id = excluded.claim_id, memory = excluded.memory, digest = excluded.digest"
+    update p_tasks set
+       project = :project, project_identity = :project_identity, status = :status,
+       parent_raw = :parent_raw, priority = :priority, due_at = :due_at, due_at_ms = :due_at_ms,
+       agent = :agent, route = :route, created_at = :created_at,
+       ",
+    set_unindexed!()
 );
+
+/// SQLite writes into an index whenever a column of it is set, to whatever value.
+const UPDATE_UNINDEXED: &str = concat!(
+    "
+    update p_tasks set
+       ",
+    set_unindexed!()
+);
+
+/// The first of the values bound that no index holds, and the first that no update sets.
+const UNINDEXED: usize = 10;
+const INSERTED_ONLY: usize = 25;
 
 const REMOVE: &str = "
     delete from p_tasks where task_id = :task_id";
@@ -183,6 +196,30 @@ impl Contents {
             digest: digest(task),
         }
     }
+}
+
+/// How the row of a task is written.
+#[derive(Clone, Copy)]
+enum Put {
+    /// It is new, and has so many checkpoints.
+    Insert(i64),
+    Update,
+    /// What indexes are made of stays as it is.
+    UpdateUnindexed,
+}
+
+/// Tells whether a task is found where it was found before, whatever else is new about it.
+fn is_indexed_alike(stored: &StoredTask, task: &Task, project: &ProjectName) -> bool {
+    let old = &stored.task;
+    stored.project == *project
+        && old.project == task.project
+        && old.status == task.status
+        && old.parent_id == task.parent_id
+        && old.priority == task.priority
+        && old.due_at == task.due_at
+        && old.agent == task.agent
+        && old.route() == task.route()
+        && old.created_at == task.created_at
 }
 
 impl Projector<'_> {
@@ -230,13 +267,18 @@ impl Projector<'_> {
                     |old| old.project.clone(),
                 );
                 self.count(was, Some(place(&project, task, before.as_ref())))?;
-                let put = if before.is_none() { INSERT } else { UPSERT };
-                let checkpoints = match mode {
-                    Mode::Fresh => folded.checkpoints(),
-                    // They are counted when they are added.
-                    Mode::Append | Mode::Replace => 0,
+                let put = match &before {
+                    None => Put::Insert(match mode {
+                        Mode::Fresh => folded.checkpoints(),
+                        // They are counted when they are added.
+                        Mode::Append | Mode::Replace => 0,
+                    }),
+                    Some(stored) if is_indexed_alike(stored, task, &project) => {
+                        Put::UpdateUnindexed
+                    }
+                    Some(_) => Put::Update,
                 };
-                self.put_task(put, (task, contents), project.as_str(), checkpoints)?;
+                self.put_task(put, (task, contents), project.as_str())?;
             }
             None => {
                 if before.is_some() {
@@ -271,47 +313,56 @@ impl Projector<'_> {
 
     fn put_task(
         &self,
-        sql: &str,
+        put: Put,
         (task, contents): (&Task, &Contents),
         project: &str,
-        checkpoints: i64,
     ) -> Result<()> {
+        let checkpoints = match put {
+            Put::Insert(checkpoints) => checkpoints,
+            Put::Update | Put::UpdateUnindexed => 0,
+        };
+        // In the order of the statements.
+        let values: [&dyn ToSql; 26] = [
+            &project,
+            &task.project.as_str(),
+            &task.status.name(),
+            &task.parent_id.as_ref().map(TaskId::as_str),
+            &task.priority,
+            &task.due_at,
+            &contents.due_at_ms,
+            &task.agent,
+            &task.route(),
+            &task.created_at.millis(),
+            &task.title,
+            &task.description,
+            &contents.links,
+            &contents.tags,
+            &contents.metadata,
+            &task.stale_after_minutes,
+            &task.claimed_at.map(Timestamp::millis),
+            &task.progress,
+            &task.lease_until.map(Timestamp::millis),
+            &task.terminal_at.map(Timestamp::millis),
+            &task.updated_at.millis(),
+            &task.claim.as_ref().map(EventId::as_str),
+            &contents.memory,
+            &&contents.digest.to_bytes()[..],
+            &task.task_id.as_str(),
+            &checkpoints,
+        ];
+        let (sql, values) = match put {
+            Put::Insert(_) => (INSERT, &values[..]),
+            Put::Update => (UPDATE, &values[..INSERTED_ONLY]),
+            Put::UpdateUnindexed => (UPDATE_UNINDEXED, &values[UNINDEXED..INSERTED_ONLY]),
+        };
         let mut statement = self
             .conn
             .prepare_cached(sql)
             .on(self.conn, "store a task")?;
         statement
-            // In the order of the statement.
-            .execute(params![
-                task.task_id.as_str(),
-                task.title,
-                project,
-                task.project.as_str(),
-                task.status.name(),
-                task.parent_id.as_ref().map(TaskId::as_str),
-                task.description,
-                contents.links,
-                contents.tags,
-                task.priority,
-                task.due_at,
-                contents.due_at_ms,
-                contents.metadata,
-                task.stale_after_minutes,
-                task.claimed_at.map(Timestamp::millis),
-                task.agent,
-                task.route(),
-                task.progress,
-                task.lease_until.map(Timestamp::millis),
-                task.terminal_at.map(Timestamp::millis),
-                task.created_at.millis(),
-                task.updated_at.millis(),
-                task.claim.as_ref().map(EventId::as_str),
-                contents.memory,
-                &contents.digest.to_bytes()[..],
-                checkpoints,
-            ])
-            .on(self.conn, "store a task")?;
-        Ok(())
+            .execute(values)
+            .on(self.conn, "store a task")
+            .map(drop)
     }
 
     fn replace_tags(&mut self, task_id: &TaskId, any_old: bool, tags: &[String]) -> Result<()> {
@@ -393,4 +444,27 @@ fn digest(task: &Task) -> StateSum {
 /// Plain values as JSON text.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain values with text keys")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index_writes(sql: &str) -> usize {
+        let cache = Connection::open_in_memory().unwrap();
+        crate::schema::cache::create(&cache).unwrap();
+        let mut statement = cache.prepare(&format!("explain {sql}")).unwrap();
+        let mut operations = statement.raw_query();
+        let mut writes = 0;
+        while let Some(operation) = operations.next().unwrap() {
+            writes += usize::from(operation.get::<_, String>(1).unwrap() == "IdxInsert");
+        }
+        writes
+    }
+
+    #[test]
+    fn a_task_that_stays_where_it_is_found_is_written_into_no_index() {
+        assert_eq!(index_writes(UPDATE_UNINDEXED), 0);
+        assert!(index_writes(UPDATE) > 5);
+    }
 }

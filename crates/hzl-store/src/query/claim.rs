@@ -2,7 +2,8 @@
 //!
 //! With a name there are two seeks, one for tasks routed to nobody and one for tasks routed to the
 //! caller, each pinned to its index: an `or` over agents, or an index chosen by the planner, costs four
-//! orders of magnitude at a million tasks. A test asserts the plan.
+//! orders of magnitude at a million tasks. A test asserts the plan. Without a name there is one seek for
+//! each agent that a claimable task is routed to, which are few.
 
 use hzl_core::availability::{Candidate, Ineligible};
 use hzl_core::command::ClaimFilter;
@@ -17,6 +18,9 @@ use crate::error::{OnConnection as _, Result};
 const ELIGIBLE: &str = "status = 'ready' and open_deps = 0 and child_count = 0";
 const ORDER: &str = "priority desc, due_at_ms is null, due_at_ms, created_at, task_id";
 const COLUMNS: &str = "task_id, priority, due_at_ms, created_at";
+/// Those that [`read_candidate`] reads, in its order.
+const CANDIDATE_COLUMNS: &str =
+    "task_id, status, open_deps, child_count, route, priority, due_at_ms, created_at";
 
 /// Lists the tasks that `claim --next` would take, best first.
 ///
@@ -27,6 +31,9 @@ pub fn list_eligible(
     filter: &ClaimFilter,
     limit: usize,
 ) -> Result<Vec<TaskId>> {
+    if filter.agent.is_none() && filter.parent.is_none() {
+        return list_eligible_of_all(cache, filter, limit);
+    }
     let (sql, values) = eligible_sql(filter, limit);
     let mut statement = cache.prepare_cached(&sql).on(cache, "choose a task")?;
     let ids = statement
@@ -40,11 +47,9 @@ pub fn list_eligible(
 
 fn eligible_sql(filter: &ClaimFilter, limit: usize) -> (String, Vec<Value>) {
     let mut values = vec![];
-    let index = match (&filter.agent, &filter.project, &filter.parent) {
-        (_, _, Some(_)) => "p_tasks_parent",
-        (Some(_), Some(_), None) => "p_claim_project",
-        (Some(_), None, None) => "p_claim",
-        (None, _, None) => "p_claim_any",
+    let index = match &filter.parent {
+        Some(_) => "p_tasks_parent",
+        None => routed_index(filter),
     };
     let mut seek = |route: &str, agent: Option<&String>| {
         let mut conditions = vec![ELIGIBLE.to_owned()];
@@ -68,6 +73,96 @@ fn eligible_sql(filter: &ClaimFilter, limit: usize) -> (String, Vec<Value>) {
         format!("select task_id from ({inner}) order by {ORDER} limit {limit}"),
         values,
     )
+}
+
+/// The index that has the claimable tasks of each route in their order.
+fn routed_index(filter: &ClaimFilter) -> &'static str {
+    match filter.project {
+        Some(_) => "p_claim_project",
+        None => "p_claim",
+    }
+}
+
+/// Without a name, tasks will do whomever they are meant for.
+fn list_eligible_of_all(
+    cache: &Connection,
+    filter: &ClaimFilter,
+    limit: usize,
+) -> Result<Vec<TaskId>> {
+    let mut candidates = list_of_route(cache, filter, None, limit)?;
+    let mut after = String::new();
+    while let Some(route) = find_route_after(cache, filter, &after)? {
+        candidates.extend(list_of_route(cache, filter, Some(&route), limit)?);
+        after = route;
+    }
+    candidates.sort_by(Candidate::order);
+    candidates.truncate(limit);
+    let ids = candidates.into_iter().map(|candidate| candidate.task_id);
+    Ok(ids.collect())
+}
+
+/// The claimable tasks that are meant for this agent, or for nobody; best first.
+fn list_of_route(
+    cache: &Connection,
+    filter: &ClaimFilter,
+    route: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Candidate>> {
+    let (sql, values) = of_route_sql(filter, route, limit);
+    let mut statement = cache.prepare_cached(&sql).on(cache, "choose a task")?;
+    let rows = statement
+        .query_map(params_from_iter(values), read_candidate)
+        .on(cache, "choose a task")?;
+    rows.collect::<rusqlite::Result<_>>()
+        .on(cache, "choose a task")
+}
+
+fn of_route_sql(filter: &ClaimFilter, route: Option<&str>, limit: usize) -> (String, Vec<Value>) {
+    let mut conditions = vec![ELIGIBLE.to_owned()];
+    let mut values = vec![];
+    match route {
+        None => conditions.push("route is null".to_owned()),
+        Some(route) => {
+            conditions.push("route = ?".to_owned());
+            values.push(Value::Text(route.to_owned()));
+        }
+    }
+    add_filter(filter, &mut conditions, &mut values);
+    let sql = format!(
+        "select {CANDIDATE_COLUMNS} from p_tasks indexed by {}
+          where {} order by {ORDER} limit {limit}",
+        routed_index(filter),
+        conditions.join(" and ")
+    );
+    (sql, values)
+}
+
+/// The next name, in their order, that claimable tasks are routed to.
+fn find_route_after(
+    cache: &Connection,
+    filter: &ClaimFilter,
+    after: &str,
+) -> Result<Option<String>> {
+    let (sql, values) = next_route_sql(filter, after);
+    let mut statement = cache.prepare_cached(&sql).on(cache, "choose a task")?;
+    statement
+        .query_row(params_from_iter(values), |row| row.get(0))
+        .on(cache, "choose a task")
+}
+
+fn next_route_sql(filter: &ClaimFilter, after: &str) -> (String, Vec<Value>) {
+    let mut conditions = vec![ELIGIBLE.to_owned(), "route > ?".to_owned()];
+    let mut values = vec![Value::Text(after.to_owned())];
+    if let Some(project) = &filter.project {
+        conditions.push("project = ?".to_owned());
+        values.push(Value::Text(project.as_str().to_owned()));
+    }
+    let sql = format!(
+        "select min(route) from p_tasks indexed by {} where {}",
+        routed_index(filter),
+        conditions.join(" and ")
+    );
+    (sql, values)
 }
 
 fn add_filter(filter: &ClaimFilter, conditions: &mut Vec<String>, values: &mut Vec<Value>) {
@@ -123,11 +218,8 @@ fn count_of_others(cache: &Connection, filter: &ClaimFilter) -> Result<u64> {
     let mut conditions = vec![ELIGIBLE.to_owned(), "route >= '' and route <> ?".to_owned()];
     let mut values = vec![Value::Text(agent.clone())];
     add_filter(filter, &mut conditions, &mut values);
-    let source = match filter.project {
-        Some(_) => "count(*) from p_tasks indexed by p_claim_project",
-        None => "count(*) from p_tasks indexed by p_claim",
-    };
-    count(cache, source, &conditions, values)
+    let source = format!("count(*) from p_tasks indexed by {}", routed_index(filter));
+    count(cache, &source, &conditions, values)
 }
 
 fn count(
@@ -143,7 +235,7 @@ fn count(
         .on(cache, "count tasks")
 }
 
-/// Lists the first tasks that `claim --next` passes over, and why.
+/// Lists the first tasks, in the order of lists, that `claim --next` passes over, and why.
 ///
 /// # Errors
 /// Whatever SQLite reports.
@@ -158,12 +250,11 @@ pub fn list_rejected(
     let index = if filter.parent.is_some() {
         "p_tasks_parent"
     } else {
-        "p_tasks_rank"
+        "p_tasks_order"
     };
     let sql = format!(
-        "select task_id, status, open_deps, child_count, route, priority, due_at_ms, created_at
-           from p_tasks indexed by {index}
-          where {} order by {ORDER} limit {limit}",
+        "select {CANDIDATE_COLUMNS} from p_tasks indexed by {index}
+          where {} order by priority desc, created_at, task_id limit {limit}",
         conditions.join(" and ")
     );
     let mut statement = cache.prepare_cached(&sql).on(cache, "explain the choice")?;
@@ -198,12 +289,11 @@ fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
 mod tests {
     use super::*;
 
-    fn plan(filter: &ClaimFilter) -> String {
+    fn plan((sql, values): (String, Vec<Value>)) -> String {
         let cache = Connection::open_in_memory().unwrap();
         cache
             .execute_batch(include_str!("../schema/cache.sql"))
             .unwrap();
-        let (sql, values) = eligible_sql(filter, 4);
         let mut statement = cache.prepare(&format!("explain query plan {sql}")).unwrap();
         let lines = statement
             .query_map(params_from_iter(values), |row| row.get::<_, String>(3))
@@ -217,14 +307,14 @@ mod tests {
             agent: Some("ann".into()),
             ..ClaimFilter::default()
         };
-        let seeks = plan(&filter);
+        let seeks = plan(eligible_sql(&filter, 4));
         assert_eq!(
             seeks.matches("INDEX p_claim (route=?)").count(),
             2,
             "{seeks}"
         );
         filter.project = Some("web".into());
-        let seeks = plan(&filter);
+        let seeks = plan(eligible_sql(&filter, 4));
         assert_eq!(
             seeks
                 .matches("INDEX p_claim_project (project=? AND route=?)")
@@ -234,7 +324,28 @@ mod tests {
         );
         // Only the union of the two, of at most eight rows, is sorted.
         assert_eq!(seeks.matches("TEMP B-TREE").count(), 1, "{seeks}");
-        let anybody = plan(&ClaimFilter::default());
-        assert!(anybody.contains("INDEX p_claim_any"), "{anybody}");
+    }
+
+    #[test]
+    fn without_a_name_there_is_one_seek_for_each_route() {
+        let mut filter = ClaimFilter::default();
+        for (project, index) in [
+            (None, "INDEX p_claim (route"),
+            (
+                Some("web".into()),
+                "INDEX p_claim_project (project=? AND route",
+            ),
+        ] {
+            filter.project = project;
+            for route in [None, Some("ann")] {
+                let seek = plan(of_route_sql(&filter, route, 4));
+                assert!(
+                    seek.contains(index) && !seek.contains("TEMP B-TREE"),
+                    "{seek}"
+                );
+            }
+            let next = plan(next_route_sql(&filter, ""));
+            assert!(next.contains("SEARCH") && next.contains(index), "{next}");
+        }
     }
 }

@@ -50,14 +50,8 @@ create index p_claim on p_tasks
 create index p_claim_project on p_tasks
   (project, route, priority desc, due_at_ms is null, due_at_ms, created_at, task_id)
   where status = 'ready' and open_deps = 0 and child_count = 0;
-create index p_claim_any on p_tasks
-  (priority desc, due_at_ms is null, due_at_ms, created_at, task_id)
-  where status = 'ready' and open_deps = 0 and child_count = 0;
 
 create index p_tasks_order on p_tasks (priority desc, created_at, task_id)
-  where status <> 'archived';
-create index p_tasks_rank on p_tasks
-  (priority desc, due_at_ms is null, due_at_ms, created_at, task_id)
   where status <> 'archived';
 create index p_tasks_project on p_tasks (project, status, priority desc, created_at, task_id);
 create index p_tasks_status on p_tasks (status, priority desc, created_at, task_id);
