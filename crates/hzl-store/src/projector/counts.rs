@@ -28,18 +28,22 @@ pub(super) const FORGET_OLD_NAME: &str = "
 const FORGET: &str = "
     delete from p_counts";
 
-const COUNT_ALL: &str = "
-    insert into p_counts (project, project_identity, status, tasks, available)
-    select project, project_identity, status, count(*),
-           sum(status = 'ready' and open_deps = 0 and child_count = 0)
-      from p_tasks group by project, project_identity, status";
+/// Of the few tasks that can be claimed. Those of each status were counted as they were stored.
+const COUNT_AVAILABLE: &str = "
+    update p_counts set available = counted.tasks
+      from (select project, project_identity, count(*) as tasks
+              from p_tasks indexed by p_available
+             where status = 'ready' and open_deps = 0 and child_count = 0
+             group by project, project_identity) counted
+     where p_counts.project = counted.project and p_counts.status = 'ready'
+       and p_counts.project_identity = counted.project_identity";
 
 const PLACE: &str = "
     select project, project_identity, status, open_deps = 0 and child_count = 0
       from p_tasks where task_id = :task_id";
 
 /// Where a task is counted: under which name of which project, in which status.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) project: ProjectName,
     pub(super) identity: ProjectIdentity,
@@ -56,31 +60,43 @@ impl Place {
 
 impl Projector<'_> {
     /// Counts a task where it is now, and no longer where it was.
-    pub(super) fn count(&self, old: Option<Place>, new: Option<Place>) -> Result<()> {
-        if self.fresh || old == new {
+    pub(super) fn count(&mut self, old: Option<Place>, new: Option<Place>) -> Result<()> {
+        if self.fresh {
+            // What it waits for is not known yet.
+            if let Some(place) = new {
+                *self.counted.entry(place).or_default() += 1;
+            }
+            return Ok(());
+        }
+        if old == new {
             return Ok(());
         }
         for (place, change) in [(old, -1), (new, 1)] {
-            let Some(place) = place else {
-                continue;
-            };
-            let context = "count tasks";
-            let mut statement = self.conn.prepare_cached(ADD).on(self.conn, context)?;
-            statement
-                .execute(named_params! {
-                    ":project": place.project.as_str(),
-                    ":identity": place.identity.as_str(),
-                    ":status": place.status.name(),
-                    ":tasks": change,
-                    ":available": change * i32::from(place.is_available()),
-                })
-                .on(self.conn, context)?;
+            if let Some(place) = place {
+                let available = change * i64::from(place.is_available());
+                self.add_count(&place, change, available)?;
+            }
         }
         Ok(())
     }
 
+    fn add_count(&self, place: &Place, tasks: i64, available: i64) -> Result<()> {
+        let context = "count tasks";
+        let mut statement = self.conn.prepare_cached(ADD).on(self.conn, context)?;
+        statement
+            .execute(named_params! {
+                ":project": place.project.as_str(),
+                ":identity": place.identity.as_str(),
+                ":status": place.status.name(),
+                ":tasks": tasks,
+                ":available": available,
+            })
+            .on(self.conn, context)
+            .map(drop)
+    }
+
     /// Runs a statement that counts what a task waits for, or its subtasks, which may make it available or not.
-    pub(super) fn recount(&self, sql: &str, task_id: &TaskId) -> Result<()> {
+    pub(super) fn recount(&mut self, sql: &str, task_id: &TaskId) -> Result<()> {
         let before = self.find_place(task_id)?;
         self.execute_for(sql, task_id)?;
         if before.as_ref().is_none_or(|it| it.status != Status::Ready) {
@@ -107,9 +123,12 @@ impl Projector<'_> {
             .on(self.conn, context)
     }
 
-    /// Counts all tasks, after a rebuild.
-    pub(super) fn count_all(&self) -> Result<()> {
+    /// Stores how many tasks there are after a rebuild, once it is known what they wait for.
+    pub(super) fn store_counts(&mut self) -> Result<()> {
         self.run(FORGET, "count tasks")?;
-        self.run(COUNT_ALL, "count tasks")
+        for (place, tasks) in std::mem::take(&mut self.counted) {
+            self.add_count(&place, tasks, 0)?;
+        }
+        self.run(COUNT_AVAILABLE, "count tasks")
     }
 }

@@ -15,7 +15,7 @@ mod projects;
 mod search;
 mod task;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hzl_core::conflict::Conflict;
 use hzl_core::fold::TaskFold;
@@ -25,6 +25,7 @@ use hzl_core::project::Projects;
 use hzl_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
+use self::counts::Place;
 pub(crate) use self::ids::has_odd_ids;
 pub(crate) use self::notes::NoteContents;
 pub(crate) use self::projects::{are_plain, find_plain};
@@ -71,6 +72,8 @@ pub struct Projector<'conn> {
     changed_edges: BTreeSet<TaskId>,
     /// Nothing was stored before: the end state is settled for all at once.
     fresh: bool,
+    /// How many tasks were stored then.
+    counted: BTreeMap<Place, i64>,
     /// How many tasks more than before have an id that no ULID could be.
     more_odd_ids: i64,
     /// Definitions of indexes that are to be made again.
@@ -93,6 +96,7 @@ impl<'conn> Projector<'conn> {
             changed_children: BTreeSet::new(),
             changed_edges: BTreeSet::new(),
             fresh: false,
+            counted: BTreeMap::new(),
             more_odd_ids: 0,
             aside: vec![],
         })
@@ -157,7 +161,7 @@ impl<'conn> Projector<'conn> {
             self.settle_edges()?;
         }
         if self.fresh {
-            self.count_all()?;
+            self.store_counts()?;
         }
         self.store_odd_ids()?;
         let conn = self.conn;
