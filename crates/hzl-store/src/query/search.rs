@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use hzl_core::ids::{ProjectName, TaskId};
 use hzl_core::task::Status;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, Row, ToSql};
 
 use super::count_column;
 use crate::error::{OnConnection as _, Result};
@@ -48,22 +48,32 @@ pub struct FoundTask {
 /// More words than anybody types; those after them are not looked for.
 const MAX_WORDS: usize = 64;
 
-const SEARCH: &str = "
-    select t.task_id, t.title, t.project, t.status
-      from p_search s join p_tasks t on t.id = s.rowid
-     where s.p_search match :words
-       and (:project is null or t.project = :project) and (:status is null or t.status = :status)
-     order by s.rank, t.task_id limit :limit";
+/// Only tasks that rank as well as the last one wanted are looked up: there may be very many others. Those that rank
+/// alike are ordered by id.
+macro_rules! best_of {
+    ($found:literal) => {
+        concat!(
+            "
+    with found (row, score) as materialized (",
+            $found,
+            "),
+         last (score) as (select score from found order by score limit 1 offset :limit - 1)
+    select t.task_id, t.title, t.project, t.status, (select count(*) from found)
+      from found join p_tasks t on t.id = found.row
+     where found.score <= coalesce((select score from last), 0)
+     order by found.score, t.task_id limit :limit"
+        )
+    };
+}
 
-const COUNT: &str = "
-    select count(*)
-      from p_search s join p_tasks t on t.id = s.rowid
-     where s.p_search match :words
-       and (:project is null or t.project = :project) and (:status is null or t.status = :status)";
+const SEARCH: &str = best_of!("select rowid, rank from p_search where p_search match :words");
 
-const COUNT_ALL: &str = "
-    select count(*) from p_search where p_search match :words
-       and :project is null and :status is null";
+const SEARCH_FILTERED: &str = best_of!(
+    "select t.id, s.rank from p_search s join p_tasks t on t.id = s.rowid
+           where s.p_search match :words
+             and (:project is null or t.project = :project)
+             and (:status is null or t.status = :status)"
+);
 
 /// Searches tasks; a text without words finds nothing.
 ///
@@ -74,29 +84,25 @@ pub fn search(cache: &Connection, text: &str, filter: &SearchFilter, limit: u32)
     if words.is_empty() {
         return Ok(Found::default());
     }
-    let context = "search tasks";
     let status = filter.status.map(Status::name);
-    let mut statement = cache.prepare_cached(SEARCH).on(cache, context)?;
-    let tasks = statement
-        .query_map(
-            named_params! {
-                ":words": words, ":project": filter.project, ":status": status, ":limit": limit,
-            },
-            read_found,
-        )
-        .on(cache, context)?
-        .collect::<rusqlite::Result<Vec<_>>>()
-        .on(cache, context)?;
-    let is_filtered = filter.project.is_some() || filter.status.is_some();
-    let count = if is_filtered { COUNT } else { COUNT_ALL };
-    let mut statement = cache.prepare_cached(count).on(cache, context)?;
-    let total = statement
-        .query_row(
-            named_params! { ":words": words, ":project": filter.project, ":status": status },
-            |row| count_column(row, 0),
-        )
-        .on(cache, context)?;
-    Ok(Found { tasks, total })
+    let mut values: Vec<(&str, &dyn ToSql)> = vec![(":words", &words), (":limit", &limit)];
+    let mut sql = SEARCH;
+    if filter.project.is_some() || status.is_some() {
+        sql = SEARCH_FILTERED;
+        values.extend([
+            (":project", &filter.project as &dyn ToSql),
+            (":status", &status),
+        ]);
+    }
+    let context = "search tasks";
+    let mut statement = cache.prepare_cached(sql).on(cache, context)?;
+    let mut rows = statement.query(&values[..]).on(cache, context)?;
+    let mut found = Found::default();
+    while let Some(row) = rows.next().on(cache, context)? {
+        found.tasks.push(read_found(row).on(cache, context)?);
+        found.total = count_column(row, 4).on(cache, context)?;
+    }
+    Ok(found)
 }
 
 fn read_found(row: &Row<'_>) -> rusqlite::Result<FoundTask> {

@@ -169,6 +169,26 @@ fn the_best_match_comes_first() {
 }
 
 #[test]
+fn what_matches_alike_comes_by_id_and_all_of_it_is_counted() {
+    let home = home();
+    let mut alike: Vec<String> = (0..5).map(|_| add(&home, &["Water the plants"])).collect();
+    alike.sort();
+    let best = add(&home, &["Plants", "-t", "plants"]);
+    for narrowed in [&[][..], &["-P", "inbox", "-s", "backlog"]] {
+        for (limit, of_alike) in [("1", 0), ("3", 2), ("6", 5), ("7", 5)] {
+            let line = ["task", "search", "plants", "-l", limit];
+            let found = home.json(&[&line, narrowed].concat());
+            let expected = [&[best.clone()], &alike[..of_alike]].concat();
+            assert_eq!(
+                each(&found["tasks"], "task_id"),
+                expected.iter().collect::<Vec<_>>()
+            );
+            assert_eq!(found["total"], 6);
+        }
+    }
+}
+
+#[test]
 fn the_index_follows_changes_deletions_and_rebuilds() {
     let home = home();
     home.json(&["project", "create", "web"]);
