@@ -12,6 +12,7 @@ use std::thread;
 use hzl_core::event::PlacedEvent;
 use hzl_core::fold::{FoldContext, TaskFold};
 use hzl_core::ids::{EventId, TaskId};
+use hzl_core::order::Position;
 use hzl_core::planted::{Bug, is_planted};
 use hzl_core::project::Projects;
 use hzl_core::time::Timestamp;
@@ -67,25 +68,53 @@ pub fn catch_up(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
         keep_tip(cache, tip.as_ref())?;
         return Ok(CaughtUp::Nothing);
     }
-    fold_and_note(events, cache, tip.as_ref())
+    fold_and_note(events, cache, tip.as_ref(), None)
 }
 
-/// The same, for whoever has just appended something: there is something to fold.
+/// Events that this process has appended in one transaction.
+pub(crate) struct Appended {
+    /// The last row before them; 0: there was none.
+    pub(crate) since: i64,
+    /// All of them, as they would be read back.
+    pub(crate) placed: Vec<PlacedEvent>,
+}
+
+impl Appended {
+    /// Whether they are all there is after that row.
+    fn are_all_after(&self, rowid: i64, end: &Cursor) -> bool {
+        let is_end = |last: &PlacedEvent| {
+            last.position == Position::tail(end.rowid) && last.event.event_id == end.event_id
+        };
+        self.since == rowid && self.placed.last().is_some_and(is_end)
+    }
+}
+
+/// The same, for whoever has just appended something: there is something to fold. What it was, if that is known, is
+/// not read back.
 ///
 /// # Errors
 /// As [`catch_up`].
-pub(crate) fn follow(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
+pub(crate) fn follow(
+    events: &Connection,
+    cache: &Connection,
+    appended: Option<&Appended>,
+) -> Result<CaughtUp> {
     let tip = tip_of(events);
-    fold_and_note(events, cache, tip.as_ref())
+    fold_and_note(events, cache, tip.as_ref(), appended)
 }
 
 /// Folds in one transaction, and notes the tip that the log had before.
-fn fold_and_note(events: &Connection, cache: &Connection, tip: Option<&Tip>) -> Result<CaughtUp> {
+fn fold_and_note(
+    events: &Connection,
+    cache: &Connection,
+    tip: Option<&Tip>,
+    appended: Option<&Appended>,
+) -> Result<CaughtUp> {
     if is_planted(Bug::CacheCursorSavedFirst) && find_cursor(cache)?.is_some() {
         save_the_cursor_first(events, cache)?;
     }
     let transaction = WriteTransaction::begin(cache)?;
-    let done = fold_into(events, &transaction)?;
+    let done = fold_known_into(events, &transaction, appended)?;
     if let Some(tip) = tip {
         projector::set_tip(&transaction, tip)?;
     }
@@ -151,13 +180,21 @@ fn save_the_cursor_first(events: &Connection, cache: &Connection) -> Result<()> 
 /// # Errors
 /// Whatever SQLite reports; the caller then rolls back.
 pub(crate) fn fold_into(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
+    fold_known_into(events, cache, None)
+}
+
+fn fold_known_into(
+    events: &Connection,
+    cache: &Connection,
+    appended: Option<&Appended>,
+) -> Result<CaughtUp> {
     // One snapshot of the log for all that follows.
     let snapshot = ReadTransaction::begin(events)?;
     let state = SyncState::load(events)?;
     let done = match distance(events, cache, &state)? {
         Distance::Current => CaughtUp::Nothing,
         Distance::Appended(rowid) => {
-            apply_appended(events, cache, &state, rowid)?;
+            apply_appended(events, cache, &state, rowid, appended)?;
             CaughtUp::Tasks
         }
         Distance::Settled(cursor) => {
@@ -272,8 +309,17 @@ fn apply_appended(
     cache: &Connection,
     state: &SyncState,
     rowid: i64,
+    known: Option<&Appended>,
 ) -> Result<()> {
-    let appended = log::list_events_after(events, rowid, &state.device)?;
+    let end = end_cursor(events, state)?;
+    let listed;
+    let appended = match known.filter(|known| known.are_all_after(rowid, &end)) {
+        Some(known) => &known.placed,
+        None => {
+            listed = log::list_events_after(events, rowid, &state.device)?;
+            &listed
+        }
+    };
     let mut projector = Projector::new(cache)?;
     // Also one of a later hzl, whose type is unknown here: the timeline is stored anew after it.
     let any_of_project = appended.iter().any(|placed| placed.event.task_id.is_none());
@@ -292,7 +338,7 @@ fn apply_appended(
         rewind_points: &state.rewind_points,
     };
     let mut by_task: BTreeMap<&TaskId, Vec<&PlacedEvent>> = BTreeMap::new();
-    for placed in &appended {
+    for placed in appended {
         if let Some(task_id) = &placed.event.task_id {
             by_task.entry(task_id).or_default().push(placed);
         }
@@ -317,7 +363,7 @@ fn apply_appended(
         let folded = Folded::new(task_id.clone(), fold);
         projector.store_task(&folded, Mode::Append, &projects)?;
     }
-    projector.finish(&end_cursor(events, state)?)
+    projector.finish(&end)
 }
 
 fn names_project(placed: &PlacedEvent) -> bool {

@@ -18,7 +18,7 @@ use hzl_core::rejection::Rejection;
 use hzl_core::time::Timestamp;
 use rusqlite::Connection;
 
-use crate::catch_up::{self, ReadTransaction};
+use crate::catch_up::{self, Appended, ReadTransaction};
 use crate::error::{Error, OnConnection as _, Result};
 use crate::facts::{self, LoadedFacts};
 use crate::open::{Access, Files, OpenOptions};
@@ -252,7 +252,11 @@ impl Ledger {
             .map(|(_, event)| event.event_id.as_str());
         transaction.commit_log(first)?;
         self.has_written = true;
-        self.follow();
+        let placed = |(rowid, event): &(i64, Event)| placed(*rowid, event, &state);
+        self.follow_after(Some(&Appended {
+            since: writer.since,
+            placed: outcome.events.iter().map(placed).collect(),
+        }));
         drop(queue);
         Ok(outcome)
     }
@@ -260,7 +264,12 @@ impl Ledger {
     /// Brings the projections after the log. Best effort: the events are committed, and whoever comes
     /// next does what fails here.
     pub(crate) fn follow(&self) {
-        drop(catch_up::follow(&self.files.events, &self.files.cache));
+        self.follow_after(None);
+    }
+
+    fn follow_after(&self, appended: Option<&Appended>) {
+        let (events, cache) = (&self.files.events, &self.files.cache);
+        drop(catch_up::follow(events, cache, appended));
         checkpoint::after_bulk(&self.files.events, &self.files.paths.events);
         checkpoint::after_commit(&self.files.cache, &self.files.paths.cache);
     }
@@ -382,6 +391,8 @@ pub(crate) struct Writer<'a> {
     state: &'a SyncState,
     now: Timestamp,
     clock: Timestamp,
+    /// The last row before what it writes; 0: there is none.
+    since: i64,
 }
 
 impl<'a> Writer<'a> {
@@ -390,12 +401,14 @@ impl<'a> Writer<'a> {
     /// catching. Own ids ascend whatever the clock does.
     pub(crate) fn new(state: &'a SyncState, clock: &dyn Clock, log: &Connection) -> Result<Self> {
         let now = clock.now().plus_millis(state.clock_offset_ms);
-        let last = log::last_own_timestamp(log, &state.device)?;
+        let end = log::find_end(log)?;
+        let last = log::own_timestamp(log, end.as_ref(), &state.device)?;
         let seen = Timestamp::from_millis(state.clock_ms).max(last);
         Ok(Self {
             state,
             now,
             clock: seen,
+            since: end.map_or(0, |end| end.rowid),
         })
     }
 
@@ -453,6 +466,17 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// An event that has just been appended here.
+fn placed(rowid: i64, event: &Event, state: &SyncState) -> PlacedEvent {
+    PlacedEvent {
+        event: event.clone(),
+        position: Position::tail(rowid),
+        seq: None,
+        received_at: None,
+        device: Some(state.device.clone()),
+    }
+}
+
 /// Folds the new events in memory, for the answer.
 pub(crate) fn outcome(
     events: Vec<(i64, Event)>,
@@ -467,13 +491,7 @@ pub(crate) fn outcome(
     let mut projects = facts.projects.clone();
     let mut after = facts.tasks.clone();
     for (rowid, event) in &events {
-        let placed = PlacedEvent {
-            event: event.clone(),
-            position: Position::tail(*rowid),
-            seq: None,
-            received_at: None,
-            device: Some(state.device.clone()),
-        };
+        let placed = placed(*rowid, event, state);
         projects.apply(&placed);
         let Some(task_id) = &event.task_id else {
             continue;

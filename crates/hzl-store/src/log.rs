@@ -131,32 +131,36 @@ pub fn count(conn: &Connection) -> Result<u64> {
     .on(conn, "count the events")
 }
 
-const OWN_LAST: &str = "
-    select timestamp from events e
-     where e.id = (select max(id) from events)
-       and not exists (select 1 from event_sync s
-                        where s.event_rowid = e.id and s.device_id is not :device
-                          and s.cloud_seq is not null)";
+const SETTLED_AS: &str = "
+    select cloud_seq, device_id from event_sync where event_rowid = :rowid";
 
-/// The timestamp in the last row if that is an event of this device, else the start of time: what was
+/// The timestamp in the last row if there is one and it is an event of this device, else the start of time: what was
 /// seen before a foreign row is kept in the sync state.
 ///
 /// # Errors
 /// Whatever SQLite reports.
-pub fn last_own_timestamp(conn: &Connection, device: &DeviceId) -> Result<Timestamp> {
+pub(crate) fn own_timestamp(
+    conn: &Connection,
+    end: Option<&LogEnd>,
+    device: &DeviceId,
+) -> Result<Timestamp> {
+    let Some(end) = end else {
+        return Ok(Timestamp::default());
+    };
     let mut statement = conn
-        .prepare_cached(OWN_LAST)
+        .prepare_cached(SETTLED_AS)
         .on(conn, "read the event log")?;
-    let text: Option<String> = statement
-        .query_row(named_params! { ":device": device.as_str() }, |row| {
-            row.get(0)
+    let is_foreign = statement
+        .query_row(named_params! { ":rowid": end.rowid }, |row| {
+            let (seq, writer): (Option<i64>, Option<String>) = (row.get(0)?, row.get(1)?);
+            Ok(seq.is_some() && writer.as_deref() != Some(device.as_str()))
         })
         .optional()
         .on(conn, "read the event log")?;
-    Ok(text
-        .as_deref()
-        .and_then(Timestamp::parse)
-        .unwrap_or_default())
+    Ok(match is_foreign {
+        Some(true) => Timestamp::default(),
+        Some(false) | None => end.timestamp,
+    })
 }
 
 const OF_TASK_UP_TO: &str = "

@@ -4,7 +4,7 @@
 //! else.
 
 use hzl_core::ids::DeviceId;
-use rusqlite::{Connection, OptionalExtension as _, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 
 use crate::error::{OnConnection as _, Result};
 
@@ -159,14 +159,9 @@ pub struct SyncState {
     pub clock_ms: i64,
 }
 
-// One row: a list of keys would cost a temporary table each time.
+// All of the few rows: to pick those that are wanted takes SQLite longer, since that has to be compiled.
 const ALL: &str = "
-    select (select value from sync_state where key = 'device_id'),
-           (select value from sync_state where key = 'cursor_seq'),
-           (select value from sync_state where key = 'generation'),
-           (select value from sync_state where key = 'rewind_points'),
-           (select value from sync_state where key = 'clock_offset_ms'),
-           (select value from sync_state where key = 'clock_ms')";
+    select key, value from sync_state";
 
 impl SyncState {
     /// Reads it.
@@ -175,22 +170,43 @@ impl SyncState {
     /// Whatever SQLite reports.
     pub fn load(conn: &Connection) -> Result<Self> {
         let context = "read the sync state";
+        let mut state = Self {
+            device: DeviceId::new(""),
+            cursor_seq: 0,
+            generation: 0,
+            rewind_points: vec![],
+            clock_offset_ms: 0,
+            clock_ms: 0,
+        };
         let mut statement = conn.prepare_cached(ALL).on(conn, context)?;
-        let state = statement.query_row([], |row| {
-            let text = |column| -> rusqlite::Result<&str> {
-                Ok(row.get_ref(column)?.as_str_or_null()?.unwrap_or_default())
-            };
-            let number = |column| text(column).map(|text| text.parse::<i64>().unwrap_or(0));
-            Ok(Self {
-                device: DeviceId::new(text(0)?),
-                cursor_seq: number(1)?,
-                generation: number(2)?,
-                rewind_points: points(text(3)?),
-                clock_offset_ms: number(4)?,
-                clock_ms: number(5)?,
-            })
-        });
-        state.on(conn, context)
+        let mut rows = statement.query([]).on(conn, context)?;
+        while let Some(row) = rows.next().on(conn, context)? {
+            state.take(row).on(conn, context)?;
+        }
+        Ok(state)
+    }
+
+    fn take(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let value = || -> rusqlite::Result<&str> {
+            Ok(row.get_ref(1)?.as_str_or_null()?.unwrap_or_default())
+        };
+        let number = || value().map(|text| text.parse::<i64>().unwrap_or(0));
+        let key = row.get_ref(0)?.as_str().unwrap_or_default();
+        let is = |wanted: Key| key == wanted.name();
+        if is(Key::DeviceId) {
+            self.device = DeviceId::new(value()?);
+        } else if is(Key::CursorSeq) {
+            self.cursor_seq = number()?;
+        } else if is(Key::Generation) {
+            self.generation = number()?;
+        } else if is(Key::RewindPoints) {
+            self.rewind_points = points(value()?);
+        } else if is(Key::ClockOffsetMs) {
+            self.clock_offset_ms = number()?;
+        } else if is(Key::ClockMs) {
+            self.clock_ms = number()?;
+        }
+        Ok(())
     }
 
     /// The ledger's epoch.

@@ -270,14 +270,6 @@ fn conflict_sum(event_id: &str, kind: &str, field: &str, winner: Option<&str>) -
     StateSum::of("conflict", &(event_id, kind, field, winner))
 }
 
-const CURSOR: &str = "
-    select max(value) filter (where key = 'cursor_rowid'),
-           max(value) filter (where key = 'cursor_event_id'),
-           max(value) filter (where key = 'cursor_seq'),
-           max(value) filter (where key = 'generation')
-      from p_meta
-     where key in ('cursor_rowid', 'cursor_event_id', 'cursor_seq', 'generation')";
-
 const META: &str = "
     select value from p_meta where key = :key";
 
@@ -305,27 +297,36 @@ fn set_meta(conn: &Connection, key: &str, value: &dyn rusqlite::ToSql) -> Result
     Ok(())
 }
 
+// All of the few rows: to pick those that are wanted takes SQLite longer, since that has to be compiled.
+const ALL_META: &str = "
+    select key, value from p_meta";
+
 /// Finds how much of the log is folded; `None`: nothing is.
 ///
 /// # Errors
 /// Whatever SQLite reports.
 pub fn find_cursor(conn: &Connection) -> Result<Option<Cursor>> {
     let context = "read the projections' state";
-    let mut statement = conn.prepare_cached(CURSOR).on(conn, context)?;
-    let row = statement
-        .query_row([], |row| {
-            let rowid: Option<i64> = row.get(0)?;
-            let Some(rowid) = rowid else { return Ok(None) };
-            let event_id: Option<String> = row.get(1)?;
-            Ok(Some(Cursor {
-                rowid,
-                event_id: EventId::new(event_id.unwrap_or_default()),
-                seq: row.get::<_, Option<i64>>(2)?.unwrap_or(0),
-                generation: row.get::<_, Option<i64>>(3)?.unwrap_or(0),
-            }))
-        })
-        .on(conn, context)?;
-    Ok(row)
+    let mut statement = conn.prepare_cached(ALL_META).on(conn, context)?;
+    let mut rows = statement.query([]).on(conn, context)?;
+    let (mut rowid, mut event_id) = (None, None::<String>);
+    let (mut seq, mut generation) = (None, None);
+    while let Some(row) = rows.next().on(conn, context)? {
+        let key = row.get_ref(0).on(conn, context)?;
+        match key.as_bytes().unwrap_or_default() {
+            b"cursor_rowid" => rowid = row.get(1).on(conn, context)?,
+            b"cursor_event_id" => event_id = row.get(1).on(conn, context)?,
+            b"cursor_seq" => seq = row.get(1).on(conn, context)?,
+            b"generation" => generation = row.get(1).on(conn, context)?,
+            _ => {}
+        }
+    }
+    Ok(rowid.map(|rowid| Cursor {
+        rowid,
+        event_id: EventId::new(event_id.unwrap_or_default()),
+        seq: seq.unwrap_or(0),
+        generation: generation.unwrap_or(0),
+    }))
 }
 
 /// Notes what the files of the log looked like when all that is folded was in it, and no more than that.

@@ -51,12 +51,12 @@ impl Ledger {
         } else {
             transaction
         };
+        let end = log::find_end(&transaction)?;
+        let own = log::own_timestamp(&transaction, end.as_ref(), &before.device)?;
         let mut settler = Settler {
             log: &transaction,
             device: before.device.clone(),
-            clock_ms: before
-                .clock_ms
-                .max(log::last_own_timestamp(&transaction, &before.device)?.millis()),
+            clock_ms: before.clock_ms.max(own.millis()),
             latest_ms: now
                 .plus_millis(clock_offset_ms)
                 .plus_millis(CLOCK_SLACK_MS)

@@ -97,6 +97,53 @@ fn hash(ledger: &mut Ledger) -> String {
 }
 
 #[test]
+fn what_was_appended_is_what_is_read_back() {
+    let (_home, mut ledger) = fresh();
+    let blocker = add(&mut ledger, "one");
+    let task_id = ledger.new_task_id();
+    let full = AddTask {
+        description: Some("a \"word\"\n".to_owned()),
+        links: vec!["https://example.com/ä".to_owned()],
+        tags: vec!["b".to_owned(), "a".to_owned()],
+        depends_on: vec![blocker],
+        agent: Some("ann".to_owned()),
+        comment: Some("first".to_owned()),
+        due_at: Some("2026-12-01".to_owned()),
+        metadata: serde_json::json!({"z": 1.5, "a": [null]})
+            .as_object()
+            .cloned(),
+        stale_after_minutes: Some(0),
+        ..new_task(&task_id, "two")
+    };
+    let project = Command::CreateProject {
+        name: ProjectName::new("web"),
+        description: Some(String::new()),
+        is_protected: false,
+    };
+    let claim = Command::ClaimNext {
+        filter: ClaimFilter::default(),
+        lease_minutes: Some(5),
+    };
+    let mut since = end(&ledger);
+    for command in [Command::AddTask(Box::new(full)), project, claim] {
+        let done = ledger.execute(&command, &actor("ann")).unwrap();
+        let device = ledger.sync_state().unwrap().device;
+        let read = log::list_events_after(&ledger.files().events, since, &device).unwrap();
+        let appended: Vec<_> = done.events.iter().map(|(_, event)| event).collect();
+        let events: Vec<_> = read.iter().map(|placed| &placed.event).collect();
+        assert!(!events.is_empty());
+        assert_eq!(events, appended);
+        since = end(&ledger);
+    }
+    hash(&mut ledger);
+}
+
+fn end(ledger: &Ledger) -> i64 {
+    let end = log::find_end(&ledger.files().events).unwrap();
+    end.map_or(0, |end| end.rowid)
+}
+
+#[test]
 fn a_deleted_cache_comes_back_the_same() {
     let (home, mut ledger) = fresh();
     add(&mut ledger, "one");
