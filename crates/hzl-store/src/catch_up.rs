@@ -344,26 +344,33 @@ fn apply_appended(
         }
     }
     for (task_id, placed) in by_task {
-        let stored = find_task(cache, task_id)?;
-        if stored.is_none() {
-            if log::has_event_of_task(events, task_id, rowid)? {
-                // Deleted before, or noted on before it was there: its own events tell.
-                refold(events, &mut projector, state, task_id, context)?;
-            } else {
-                let placed: Vec<PlacedEvent> = placed.into_iter().cloned().collect();
-                let folded = Folded::new(task_id.clone(), TaskFold::of(&placed, context));
-                projector.store_task(&folded, Mode::Fresh, &projects)?;
-            }
+        // What the log has not told of before is not stored: to ask that takes less than to look for a whole task.
+        let begins = placed.first().is_some_and(|first| creates_task(first));
+        let is_new = begins && !log::has_event_of_task(events, task_id, rowid)?;
+        let stored = if is_new {
+            None
+        } else {
+            find_task(cache, task_id)?
+        };
+        if stored.is_none() && !is_new {
+            // Deleted before, or noted on before it was there: its own events tell.
+            refold(events, &mut projector, state, task_id, context)?;
             continue;
         }
+        let mode = if is_new { Mode::Fresh } else { Mode::Append };
         let mut fold = TaskFold::resume(stored.map(|stored| stored.task));
         for placed in placed {
             fold.apply(placed, context);
         }
         let folded = Folded::new(task_id.clone(), fold);
-        projector.store_task(&folded, Mode::Append, &projects)?;
+        projector.store_task(&folded, mode, &projects)?;
     }
     projector.finish(&end)
+}
+
+fn creates_task(placed: &PlacedEvent) -> bool {
+    use hzl_core::event::Payload;
+    matches!(placed.event.payload, Payload::TaskCreated(_))
 }
 
 fn names_project(placed: &PlacedEvent) -> bool {

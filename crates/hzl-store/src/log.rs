@@ -164,7 +164,7 @@ pub(crate) fn own_timestamp(
 }
 
 const OF_TASK_UP_TO: &str = "
-    select exists (select 1 from events where task_id = :task_id and id <= :rowid)";
+    select id from events where task_id = :task_id and id <= :rowid limit 1";
 
 /// Tells whether a task has events up to this row.
 ///
@@ -177,8 +177,10 @@ pub(crate) fn has_event_of_task(conn: &Connection, task_id: &TaskId, rowid: i64)
     statement
         .query_row(
             named_params! { ":task_id": task_id.as_str(), ":rowid": rowid },
-            |row| row.get(0),
+            |_| Ok(()),
         )
+        .optional()
+        .map(|found| found.is_some())
         .on(conn, "read the event log")
 }
 

@@ -1,9 +1,8 @@
 //! Choosing a task: the best eligible ones, by seeks.
 //!
-//! With a name there are two seeks, one for tasks routed to nobody and one for tasks routed to the
-//! caller, each pinned to its index: an `or` over agents, or an index chosen by the planner, costs four
-//! orders of magnitude at a million tasks. A test asserts the plan. Without a name there is one seek for
-//! each agent that a claimable task is routed to, which are few.
+//! There is one seek for the tasks that are meant for nobody and one for those meant for the caller, each pinned to
+//! its index: an `or` over agents, or an index chosen by the planner, costs four orders of magnitude at a million tasks.
+//! A test asserts the plan. Without a name there is one for each agent that a claimable task is meant for: these are few.
 
 use hzl_core::availability::{Candidate, Ineligible};
 use hzl_core::command::ClaimFilter;
@@ -17,10 +16,6 @@ use crate::error::{OnConnection as _, Result};
 
 const ELIGIBLE: &str = "status = 'ready' and open_deps = 0 and child_count = 0";
 const ORDER: &str = "priority desc, due_at_ms is null, due_at_ms, created_at, task_id";
-const COLUMNS: &str = "task_id, priority, due_at_ms, created_at";
-/// Those that [`read_candidate`] reads, in its order.
-const CANDIDATE_COLUMNS: &str =
-    "task_id, status, open_deps, child_count, route, priority, due_at_ms, created_at";
 
 /// Lists the tasks that `claim --next` would take, best first.
 ///
@@ -31,48 +26,21 @@ pub fn list_eligible(
     filter: &ClaimFilter,
     limit: usize,
 ) -> Result<Vec<TaskId>> {
-    if filter.agent.is_none() && filter.parent.is_none() {
-        return list_eligible_of_all(cache, filter, limit);
-    }
-    let (sql, values) = eligible_sql(filter, limit);
-    let mut statement = cache.prepare_cached(&sql).on(cache, "choose a task")?;
-    let ids = statement
-        .query_map(params_from_iter(values), |row| {
-            Ok(TaskId::new(row.get::<_, String>(0)?))
-        })
-        .on(cache, "choose a task")?;
-    ids.collect::<rusqlite::Result<_>>()
-        .on(cache, "choose a task")
-}
-
-fn eligible_sql(filter: &ClaimFilter, limit: usize) -> (String, Vec<Value>) {
-    let mut values = vec![];
-    let index = match &filter.parent {
-        Some(_) => "p_tasks_parent",
-        None => routed_index(filter),
-    };
-    let mut seek = |route: &str, agent: Option<&String>| {
-        let mut conditions = vec![ELIGIBLE.to_owned()];
-        conditions.extend((!route.is_empty()).then(|| route.to_owned()));
-        values.extend(agent.map(|agent| Value::Text(agent.clone())));
-        add_filter(filter, &mut conditions, &mut values);
-        let conditions = conditions.join(" and ");
-        format!(
-            "select * from (select {COLUMNS} from p_tasks indexed by {index}
-             where {conditions} order by {ORDER} limit {limit})"
-        )
-    };
-    let inner = match &filter.agent {
-        Some(agent) => {
-            let (nobody, mine) = (seek("route is null", None), seek("route = ?", Some(agent)));
-            format!("{nobody} union all {mine}")
+    let mut candidates = list_of_route(cache, filter, None, limit)?;
+    match &filter.agent {
+        Some(agent) => candidates.extend(list_of_route(cache, filter, Some(agent), limit)?),
+        None => {
+            let mut after = String::new();
+            while let Some(route) = find_route_after(cache, filter, &after)? {
+                candidates.extend(list_of_route(cache, filter, Some(&route), limit)?);
+                after = route;
+            }
         }
-        None => seek("", None),
-    };
-    (
-        format!("select task_id from ({inner}) order by {ORDER} limit {limit}"),
-        values,
-    )
+    }
+    candidates.sort_by(Candidate::order);
+    candidates.truncate(limit);
+    let ids = candidates.into_iter().map(|candidate| candidate.task_id);
+    Ok(ids.collect())
 }
 
 /// The index that has the claimable tasks of each route in their order.
@@ -83,25 +51,7 @@ fn routed_index(filter: &ClaimFilter) -> &'static str {
     }
 }
 
-/// Without a name, tasks will do whomever they are meant for.
-fn list_eligible_of_all(
-    cache: &Connection,
-    filter: &ClaimFilter,
-    limit: usize,
-) -> Result<Vec<TaskId>> {
-    let mut candidates = list_of_route(cache, filter, None, limit)?;
-    let mut after = String::new();
-    while let Some(route) = find_route_after(cache, filter, &after)? {
-        candidates.extend(list_of_route(cache, filter, Some(&route), limit)?);
-        after = route;
-    }
-    candidates.sort_by(Candidate::order);
-    candidates.truncate(limit);
-    let ids = candidates.into_iter().map(|candidate| candidate.task_id);
-    Ok(ids.collect())
-}
-
-/// The claimable tasks that are meant for this agent, or for nobody; best first.
+/// The best of the claimable tasks that are meant for this agent, or for nobody.
 fn list_of_route(
     cache: &Connection,
     filter: &ClaimFilter,
@@ -111,27 +61,35 @@ fn list_of_route(
     let (sql, values) = of_route_sql(filter, route, limit);
     let mut statement = cache.prepare_cached(&sql).on(cache, "choose a task")?;
     let rows = statement
-        .query_map(params_from_iter(values), read_candidate)
+        .query_map(params_from_iter(values), |row| {
+            Ok(Candidate {
+                task_id: TaskId::new(row.get::<_, String>(0)?),
+                status: Status::Ready,
+                open_deps: 0,
+                child_count: 0,
+                agent: route.map(str::to_owned),
+                priority: row.get(1)?,
+                due_at: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis),
+                created_at: Timestamp::from_millis(row.get(3)?),
+            })
+        })
         .on(cache, "choose a task")?;
     rows.collect::<rusqlite::Result<_>>()
         .on(cache, "choose a task")
 }
 
 fn of_route_sql(filter: &ClaimFilter, route: Option<&str>, limit: usize) -> (String, Vec<Value>) {
-    let mut conditions = vec![ELIGIBLE.to_owned()];
-    let mut values = vec![];
-    match route {
-        None => conditions.push("route is null".to_owned()),
-        Some(route) => {
-            conditions.push("route = ?".to_owned());
-            values.push(Value::Text(route.to_owned()));
-        }
-    }
+    let index = match &filter.parent {
+        Some(_) => "p_tasks_parent",
+        None => routed_index(filter),
+    };
+    // `is` finds what has no route as well, so all seeks are one statement.
+    let mut conditions = vec![ELIGIBLE.to_owned(), "route is ?".to_owned()];
+    let mut values = vec![route.map_or(Value::Null, |route| Value::Text(route.to_owned()))];
     add_filter(filter, &mut conditions, &mut values);
     let sql = format!(
-        "select {CANDIDATE_COLUMNS} from p_tasks indexed by {}
+        "select task_id, priority, due_at_ms, created_at from p_tasks indexed by {index}
           where {} order by {ORDER} limit {limit}",
-        routed_index(filter),
         conditions.join(" and ")
     );
     (sql, values)
@@ -253,7 +211,8 @@ pub fn list_rejected(
         "p_tasks_order"
     };
     let sql = format!(
-        "select {CANDIDATE_COLUMNS} from p_tasks indexed by {index}
+        "select task_id, status, open_deps, child_count, route, priority, due_at_ms, created_at
+           from p_tasks indexed by {index}
           where {} order by priority desc, created_at, task_id limit {limit}",
         conditions.join(" and ")
     );
@@ -302,50 +261,21 @@ mod tests {
     }
 
     #[test]
-    fn the_choice_is_two_seeks() {
-        let mut filter = ClaimFilter {
-            agent: Some("ann".into()),
-            ..ClaimFilter::default()
-        };
-        let seeks = plan(eligible_sql(&filter, 4));
-        assert_eq!(
-            seeks.matches("INDEX p_claim (route=?)").count(),
-            2,
-            "{seeks}"
-        );
-        filter.project = Some("web".into());
-        let seeks = plan(eligible_sql(&filter, 4));
-        assert_eq!(
-            seeks
-                .matches("INDEX p_claim_project (project=? AND route=?)")
-                .count(),
-            2,
-            "{seeks}"
-        );
-        // Only the union of the two, of at most eight rows, is sorted.
-        assert_eq!(seeks.matches("TEMP B-TREE").count(), 1, "{seeks}");
-    }
-
-    #[test]
-    fn without_a_name_there_is_one_seek_for_each_route() {
+    fn tasks_of_a_route_are_found_in_their_order() {
         let mut filter = ClaimFilter::default();
         for (project, index) in [
-            (None, "INDEX p_claim (route"),
+            (None, "INDEX p_claim (route=?)"),
             (
                 Some("web".into()),
-                "INDEX p_claim_project (project=? AND route",
+                "INDEX p_claim_project (project=? AND route=?)",
             ),
         ] {
             filter.project = project;
-            for route in [None, Some("ann")] {
-                let seek = plan(of_route_sql(&filter, route, 4));
-                assert!(
-                    seek.contains(index) && !seek.contains("TEMP B-TREE"),
-                    "{seek}"
-                );
-            }
+            let seek = plan(of_route_sql(&filter, Some("ann"), 4));
+            assert!(seek.contains(index), "{seek}");
+            assert!(!seek.contains("TEMP B-TREE"), "{seek}");
             let next = plan(next_route_sql(&filter, ""));
-            assert!(next.contains("SEARCH") && next.contains(index), "{next}");
+            assert!(next.contains("SEARCH"), "{next}");
         }
     }
 }
