@@ -134,7 +134,7 @@ fn add_filter(filter: &ClaimFilter, conditions: &mut Vec<String>, values: &mut V
     }
     for tag in &filter.tags {
         conditions.push(
-            "exists (select 1 from p_tags g where g.tag = ? and g.task_id = p_tasks.task_id)"
+            "exists (select 1 from p_tags g where g.task_id = p_tasks.task_id and g.tag = ?)"
                 .to_owned(),
         );
         values.push(Value::Text(tag.clone()));

@@ -19,7 +19,7 @@ use crate::transaction::WriteTransaction;
 /// The version of the projections: raised with any change of their tables or of their meaning.
 ///
 /// Any other number in the file, higher or lower, makes them be built anew. Never 0.
-pub const PROJECTION_VERSION: i32 = 7;
+pub const PROJECTION_VERSION: i32 = 8;
 
 const SCHEMA: &str = include_str!("cache.sql");
 

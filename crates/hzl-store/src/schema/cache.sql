@@ -76,9 +76,8 @@ create table p_counts (
 create table p_tags (
   tag text not null,
   task_id text not null,
-  primary key (tag, task_id)
+  primary key (task_id, tag)
 ) without rowid;
-create index p_tags_task on p_tags (task_id);
 
 -- Full-text index by p_tasks.id. It keeps no text of its own.
 create virtual table p_search using fts5
@@ -127,7 +126,6 @@ create table p_projects (
   created_by text not null,
   is_deleted integer not null
 ) without rowid;
-create index p_projects_name on p_projects (name) where is_deleted = 0;
 
 create table p_conflicts (
   event_id text not null,
