@@ -146,8 +146,9 @@ pub(crate) fn note_rest(
 
 /// The tip of a log that holds something: an empty one is to get its `inbox` first.
 fn tip_of(events: &Connection) -> Option<Tip> {
+    let tip = Tip::of(events)?;
     log::find_end(events).ok()??;
-    Tip::of(events)
+    Some(tip)
 }
 
 /// Notes the tip of a log that has changed in ways that do not concern the projections.

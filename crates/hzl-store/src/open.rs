@@ -213,10 +213,10 @@ fn open_to_write(
         });
     }
     refuse_headless(&paths.events)?;
-    let events_path = vetted::database(&paths.events, IfMissing::Create)?.path;
-    let vetted_cache = vetted::database(&paths.cache, IfMissing::Create)?;
+    let (vetted_log, vetted_cache) = vetted::databases(paths, IfMissing::Create)?;
+    let vetted_cache = vetted_cache?;
     let paths = StorePaths {
-        events: events_path,
+        events: vetted_log.path,
         cache: vetted_cache.path.clone(),
     };
     let mut notes = notes_on(&paths);
@@ -392,13 +392,12 @@ fn open_to_read(paths: &StorePaths, options: OpenOptions<'_>) -> Result<Files> {
         deadline,
     } = options;
     refuse_headless(&paths.events)?;
-    let events_path = vetted::database(&paths.events, IfMissing::Refuse)?.path;
-    let found = vetted::database(&paths.cache, IfMissing::Refuse);
+    let (vetted_log, found) = vetted::databases(paths, IfMissing::Refuse)?;
     let cache_path = found
         .as_ref()
         .map_or_else(|_| paths.cache.clone(), |found| found.path.clone());
     let paths = StorePaths {
-        events: events_path,
+        events: vetted_log.path,
         cache: cache_path,
     };
     let notes = notes_on(&paths);

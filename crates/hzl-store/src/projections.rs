@@ -33,13 +33,15 @@ impl Projections {
     /// Opens them, if they are of this version and nothing about their file is unusual.
     #[must_use]
     pub fn open(paths: &StorePaths) -> Option<Self> {
-        let find = |path| vetted::database(path, IfMissing::Refuse);
-        let log = find(&paths.events).ok()?.path;
-        let found = find(&paths.cache).ok()?;
+        let (log, found) = vetted::databases(paths, IfMissing::Refuse).ok()?;
+        let found = found.ok()?;
         let cache = connect_to_read(&found.path, busy::DEADLINE).ok()?;
         // A file that is moved aside while it is opened shows its successor's content, for a moment.
         let is_ours = vetted::Identity::at(&found.path) == Some(found.identity);
-        (is_ours && cache::is_current(&cache).ok()?).then_some(Self { cache, log })
+        (is_ours && cache::is_current(&cache).ok()?).then_some(Self {
+            cache,
+            log: log.path,
+        })
     }
 
     /// Reads them in one snapshot, if they hold all of the log and `read` succeeds.

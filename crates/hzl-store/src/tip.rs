@@ -38,8 +38,11 @@ impl Tip {
     /// Reads from the connection to the log what all that is committed now looks like in its files; `None` where
     /// they do not show it.
     ///
-    /// No transaction may be open on it.
+    /// Nor do they in the middle of a transaction.
     pub(crate) fn of(log: &Connection) -> Option<Self> {
+        if !log.is_autocommit() {
+            return None;
+        }
         let path = Path::new(log.path()?);
         let wal = open(&beside(path, "-wal"))?;
         let before = header(&wal)?;
@@ -96,9 +99,6 @@ fn header(wal: &File) -> Option<[u8; HEADER_BYTES]> {
 
 /// How long a WAL with this header is up to its last committed frame.
 fn committed_length(log: &Connection, header: [u8; HEADER_BYTES]) -> Option<u64> {
-    if !log.is_autocommit() {
-        return None;
-    }
     let count = log.query_row("pragma wal_checkpoint(noop)", [], |row| {
         row.get::<_, i64>(1)
     });

@@ -29,7 +29,7 @@ use rustix::process::geteuid;
 use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
-use crate::paths::beside;
+use crate::paths::{StorePaths, beside};
 
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
@@ -73,13 +73,32 @@ impl Identity {
     }
 }
 
+/// Finds both databases of a store, or creates them, as [`database`]. They mostly lie in one directory, the way to
+/// which is looked at once.
+pub(crate) fn databases(
+    paths: &StorePaths,
+    if_missing: IfMissing,
+) -> Result<(Vetted, Result<Vetted>)> {
+    let log = in_real_directory(&paths.events, if_missing)?;
+    let cache = match paths.cache.file_name() {
+        Some(name) if paths.cache.parent() == paths.events.parent() => Ok(log.with_file_name(name)),
+        _ => in_real_directory(&paths.cache, if_missing),
+    };
+    let log = vet(log, if_missing)?;
+    Ok((log, cache.and_then(|path| vet(path, if_missing))))
+}
+
 /// Finds the database at `path`, or creates it empty, and makes it private.
 pub(crate) fn database(path: &Path, if_missing: IfMissing) -> Result<Vetted> {
+    vet(in_real_directory(path, if_missing)?, if_missing)
+}
+
+/// The same, in a directory whose path is free of links.
+fn vet(mut path: PathBuf, if_missing: IfMissing) -> Result<Vetted> {
     // A thread that has just created the file still has to close it, and that would take the
     // locks of another thread that opened it meanwhile.
     static CREATING: Mutex<()> = Mutex::new(());
 
-    let mut path = in_real_directory(path, if_missing)?;
     let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         let metadata = match fs::symlink_metadata(&path) {

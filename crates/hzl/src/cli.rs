@@ -66,6 +66,8 @@ pub(crate) fn command() -> clap::Command {
 /// copy each of them into every command.
 pub(crate) fn deferred() -> clap::Command {
     let mut command = tuned(Cli::command()).mut_args(|argument| argument.global(false));
+    // Nothing that is printed comes from this definition, so the width of the terminal need not be asked for.
+    command = command.term_width(80);
     define(&mut command);
     command
 }

@@ -253,6 +253,11 @@ impl Context {
             let end = log::find_end(&ledger.files().events);
             end.map(|end| end.map_or(0, |end| end.rowid))
         };
+        if !strict::is_set(self) {
+            let done = work(ledger)?;
+            background::start_if_due(self, ledger);
+            return Ok(done);
+        }
         let before = last_row(ledger)?;
         let done = work(ledger)?;
         // It is on the disk: nothing from here on is a failure of the command.

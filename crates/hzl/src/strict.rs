@@ -32,11 +32,23 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What is said when the cloud does not answer before a write.
 const NOTHING_WRITTEN: &str = "nothing was written: db.sync.policy is strict";
 
+/// Tells whether a cloud, if there is one, has to confirm writes. Whoever opened the ledger to write has read the
+/// settings.
+pub(crate) fn is_set(ctx: &Context) -> bool {
+    let policy = ctx.config().ok().and_then(|config| config.sync.policy);
+    match policy {
+        Some(SyncPolicy::Strict) => true,
+        Some(SyncPolicy::Manual | SyncPolicy::Opportunistic) | None => false,
+    }
+}
+
 /// Returns the cloud that has to confirm writes; `None`: none has to.
 fn confirming(ctx: &mut Context) -> Result<Option<Target>, CommandError> {
-    match ctx.config()?.sync.policy {
-        Some(SyncPolicy::Strict) => cloud::target(ctx),
-        Some(SyncPolicy::Manual | SyncPolicy::Opportunistic) | None => Ok(None),
+    ctx.config()?;
+    if is_set(ctx) {
+        cloud::target(ctx)
+    } else {
+        Ok(None)
     }
 }
 

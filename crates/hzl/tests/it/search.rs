@@ -178,7 +178,7 @@ fn what_matches_alike_comes_by_id_and_all_of_it_is_counted() {
         for (limit, of_alike) in [("1", 0), ("3", 2), ("6", 5), ("7", 5)] {
             let line = ["task", "search", "plants", "-l", limit];
             let found = home.json(&[&line, narrowed].concat());
-            let expected = [&[best.clone()], &alike[..of_alike]].concat();
+            let expected = [std::slice::from_ref(&best), &alike[..of_alike]].concat();
             assert_eq!(
                 each(&found["tasks"], "task_id"),
                 expected.iter().collect::<Vec<_>>()
