@@ -38,7 +38,7 @@ impl Work {
 
 pub(crate) fn run(bench: &Bench) -> Section {
     let tasks = bench.choose(10_000, 20_000, 200_000);
-    let rounds = bench.choose(2, 3, 3);
+    let rounds = bench.choose(3, 11, 5);
     let export = bench.export(tasks, Shape::Lived);
     let events = bench.events(tasks, Shape::Lived);
     let bare_log = bench.fresh("bare-log.db");
