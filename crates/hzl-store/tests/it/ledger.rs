@@ -285,6 +285,65 @@ fn a_task_that_was_given_back_is_for_everybody() {
 }
 
 #[test]
+fn without_a_name_tasks_are_chosen_whomever_they_are_meant_for() {
+    let (_home, mut ledger) = fresh();
+    let project = Command::CreateProject {
+        name: ProjectName::new("web"),
+        description: None,
+        is_protected: false,
+    };
+    ledger.execute(&project, &actor("boss")).unwrap();
+    // Title, project, priority, due, for whom: in the order in which they are to be claimed.
+    let tasks = [
+        ("urgent", "web", 3, None, Some("cyd")),
+        ("due soon", "inbox", 2, Some("2026-12-01"), Some("ann")),
+        ("due later", "web", 2, Some("2026-12-09"), None),
+        ("not due", "web", 2, None, Some("ann")),
+        ("for bob", "web", 1, None, Some("bob")),
+        ("for nobody", "inbox", 0, None, None),
+    ];
+    for (title, project, priority, due, agent) in tasks.iter().rev() {
+        let task_id = ledger.new_task_id();
+        let task = AddTask {
+            project: ProjectName::new(*project),
+            priority: *priority,
+            due_at: due.map(str::to_owned),
+            agent: agent.map(str::to_owned),
+            ..new_task(&task_id, title)
+        };
+        let add = Command::AddTask(Box::new(task));
+        ledger.execute(&add, &actor("boss")).unwrap();
+    }
+    let list = |ledger: &mut Ledger, filter: ClaimFilter| {
+        let ids = ledger
+            .read(|cache| query::claim::list_eligible(cache, &filter, 5))
+            .unwrap();
+        let title = |id: &TaskId| {
+            let found = ledger
+                .read(|cache| projector::find_task(cache, id))
+                .unwrap();
+            found.unwrap().task.title
+        };
+        ids.iter().map(title).collect::<Vec<_>>()
+    };
+    let first: Vec<&str> = tasks[..5].iter().map(|task| task.0).collect();
+    assert_eq!(list(&mut ledger, ClaimFilter::default()), first);
+    let of_web = ClaimFilter {
+        project: Some(ProjectName::new("web")),
+        ..ClaimFilter::default()
+    };
+    assert_eq!(
+        list(&mut ledger, of_web.clone()),
+        ["urgent", "due later", "not due", "for bob"]
+    );
+    let of_ann = ClaimFilter {
+        agent: Some("ann".to_owned()),
+        ..of_web
+    };
+    assert_eq!(list(&mut ledger, of_ann), ["due later", "not due"]);
+}
+
+#[test]
 fn time_goes_on_when_the_clock_goes_back() {
     let home = tempfile::tempdir().unwrap();
     let now = Rc::new(Cell::new(1_800_000_000_000));
