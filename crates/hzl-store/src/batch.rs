@@ -97,7 +97,7 @@ impl Batch<'_> {
         self.events.extend(events.iter().cloned());
         let outcome = outcome(events, loaded, self.state);
         outbox::enqueue(self.log, self.hooks, &outcome)?;
-        catch_up::fold_into(self.log, self.cache)?;
+        catch_up::fold_into(self.log, self.cache, None)?;
         Ok(outcome)
     }
 

@@ -114,7 +114,7 @@ fn fold_and_note(
         save_the_cursor_first(events, cache)?;
     }
     let transaction = WriteTransaction::begin(cache)?;
-    let done = fold_known_into(events, &transaction, appended)?;
+    let done = fold_into(events, &transaction, appended)?;
     if let Some(tip) = tip {
         projector::set_tip(&transaction, tip)?;
     }
@@ -180,11 +180,7 @@ fn save_the_cursor_first(events: &Connection, cache: &Connection) -> Result<()> 
 ///
 /// # Errors
 /// Whatever SQLite reports; the caller then rolls back.
-pub(crate) fn fold_into(events: &Connection, cache: &Connection) -> Result<CaughtUp> {
-    fold_known_into(events, cache, None)
-}
-
-fn fold_known_into(
+pub(crate) fn fold_into(
     events: &Connection,
     cache: &Connection,
     appended: Option<&Appended>,

@@ -36,9 +36,7 @@ pub(crate) struct Tip {
 
 impl Tip {
     /// Reads from the connection to the log what all that is committed now looks like in its files; `None` where
-    /// they do not show it.
-    ///
-    /// Nor do they in the middle of a transaction.
+    /// they do not show it, or a transaction is open on it.
     pub(crate) fn of(log: &Connection) -> Option<Self> {
         if !log.is_autocommit() {
             return None;

@@ -253,17 +253,18 @@ impl Context {
             let end = log::find_end(&ledger.files().events);
             end.map(|end| end.map_or(0, |end| end.rowid))
         };
-        if !strict::is_set(self) {
+        // It was read when the ledger was opened to write, so it can be read now.
+        let Some(target) = strict::confirming(self).ok().flatten() else {
             let done = work(ledger)?;
             background::start_if_due(self, ledger);
             return Ok(done);
-        }
+        };
         let before = last_row(ledger)?;
         let done = work(ledger)?;
         // It is on the disk: nothing from here on is a failure of the command.
         let confirmed = last_row(ledger)
             .map_err(CommandError::from)
-            .and_then(|after| strict::confirm(self, ledger, before..after));
+            .and_then(|after| strict::confirm(self, ledger, &target, before..after));
         if let Err(error) = confirmed {
             self.output.warn(Warning {
                 code: "not_confirmed",

@@ -32,23 +32,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What is said when the cloud does not answer before a write.
 const NOTHING_WRITTEN: &str = "nothing was written: db.sync.policy is strict";
 
-/// Tells whether a cloud, if there is one, has to confirm writes. Whoever opened the ledger to write has read the
-/// settings.
-pub(crate) fn is_set(ctx: &Context) -> bool {
-    let policy = ctx.config().ok().and_then(|config| config.sync.policy);
-    match policy {
-        Some(SyncPolicy::Strict) => true,
-        Some(SyncPolicy::Manual | SyncPolicy::Opportunistic) | None => false,
-    }
-}
-
 /// Returns the cloud that has to confirm writes; `None`: none has to.
-fn confirming(ctx: &mut Context) -> Result<Option<Target>, CommandError> {
-    ctx.config()?;
-    if is_set(ctx) {
-        cloud::target(ctx)
-    } else {
-        Ok(None)
+///
+/// # Errors
+///
+/// As [`Context::config`].
+pub(crate) fn confirming(ctx: &mut Context) -> Result<Option<Target>, CommandError> {
+    match ctx.config()?.sync.policy {
+        Some(SyncPolicy::Strict) => cloud::target(ctx),
+        Some(SyncPolicy::Manual | SyncPolicy::Opportunistic) | None => Ok(None),
     }
 }
 
@@ -80,7 +72,7 @@ pub(crate) fn prepare(ctx: &mut Context, ledger: &mut Ledger) -> Result<(), Comm
         .hint("or let writes wait for the cloud: set db.sync.policy to opportunistic"))
 }
 
-/// Sends what was written in these rows of the log, if the cloud has to confirm it, and says in the answer to
+/// Sends what was written in these rows of the log to the cloud that has to confirm it, and says in the answer to
 /// come if it did not. Above the start, up to the end: what other processes write later is their affair.
 ///
 /// # Errors
@@ -89,20 +81,17 @@ pub(crate) fn prepare(ctx: &mut Context, ledger: &mut Ledger) -> Result<(), Comm
 pub(crate) fn confirm(
     ctx: &mut Context,
     ledger: &mut Ledger,
+    target: &Target,
     rows: Range<i64>,
 ) -> Result<(), CommandError> {
-    let target = confirming(ctx)?;
-    let target = match target {
-        Some(target) if !ledger.fate_of(rows.clone())?.is_empty() => target,
-        _ => {
-            background::start_if_due(ctx, ledger);
-            return Ok(());
-        }
-    };
+    if ledger.fate_of(rows.clone())?.is_empty() {
+        background::start_if_due(ctx, ledger);
+        return Ok(());
+    }
     // Who did not answer a moment ago, in this very command, is not waited for again.
     let asked = match ctx.output.has_warning(NOT_CONFIRMED) {
         true => None,
-        false => Some(exchange(ledger, &target, cloud::usual())),
+        false => Some(exchange(ledger, target, cloud::usual())),
     };
     let fate = ledger.fate_of(rows)?;
     if fate.waiting + fate.set_aside > 0 {

@@ -12,6 +12,7 @@ use hzl_core::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
+use super::tasks;
 use crate::error::{OnConnection as _, Result};
 
 const ELIGIBLE: &str = "status = 'ready' and open_deps = 0 and child_count = 0";
@@ -111,10 +112,11 @@ fn find_route_after(
 fn next_route_sql(filter: &ClaimFilter, after: &str) -> (String, Vec<Value>) {
     let mut conditions = vec![ELIGIBLE.to_owned(), "route > ?".to_owned()];
     let mut values = vec![Value::Text(after.to_owned())];
-    if let Some(project) = &filter.project {
-        conditions.push("project = ?".to_owned());
-        values.push(Value::Text(project.as_str().to_owned()));
-    }
+    let of_project = ClaimFilter {
+        project: filter.project.clone(),
+        ..ClaimFilter::default()
+    };
+    add_filter(&of_project, &mut conditions, &mut values);
     let sql = format!(
         "select min(route) from p_tasks indexed by {} where {}",
         routed_index(filter),
@@ -213,8 +215,9 @@ pub fn list_rejected(
     let sql = format!(
         "select task_id, status, open_deps, child_count, route, priority, due_at_ms, created_at
            from p_tasks indexed by {index}
-          where {} order by priority desc, created_at, task_id limit {limit}",
-        conditions.join(" and ")
+          where {} order by {} limit {limit}",
+        conditions.join(" and "),
+        tasks::ORDER
     );
     let mut statement = cache.prepare_cached(&sql).on(cache, "explain the choice")?;
     let candidates = statement
@@ -275,7 +278,10 @@ mod tests {
             assert!(seek.contains(index), "{seek}");
             assert!(!seek.contains("TEMP B-TREE"), "{seek}");
             let next = plan(next_route_sql(&filter, ""));
-            assert!(next.contains("SEARCH"), "{next}");
+            assert!(
+                next.contains(&index.replace("route=?", "route>?")),
+                "{next}"
+            );
         }
     }
 }

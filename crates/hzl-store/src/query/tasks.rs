@@ -160,7 +160,8 @@ pub fn list(cache: &Connection, filter: &ListFilter, offset: u64, limit: u64) ->
     Ok(Page { tasks, total })
 }
 
-const ORDER: &str = "priority desc, created_at, task_id";
+/// The order of lists.
+pub(super) const ORDER: &str = "priority desc, created_at, task_id";
 
 /// All but the archived ones.
 const STATUSES_LISTED: u64 = 5;
